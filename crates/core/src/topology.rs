@@ -1,0 +1,14 @@
+//! The records of the topology: what the operator wants, who is primary, what members say of themselves, where clients go.
+//!
+//! One concept per file. These are the plain values; how they are keyed, wrapped with uid, term and version, stored and
+//! watched is the `berth-topology` crate's business.
+
+mod intent;
+mod member;
+mod route;
+mod rule;
+
+pub use intent::{Access, BootstrapGrant, Durability, DurabilityMode, EngineKind, Intent, OnLoss};
+pub use member::{Activity, MemberRecord, Replication};
+pub use route::{Admission, Endpoint, Route};
+pub use rule::{Identity, Phase, Rule};

@@ -1,0 +1,60 @@
+//! Who is primary, in which term, and whose acknowledgement counts. Changed by members alone, by compare-and-swap.
+
+use crate::ids::{ClaimUid, MemberId, Nonce};
+use crate::term::{Term, Timeline};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// A member on a particular claim. A new empty volume under an old id is somebody else, and never inherits a vote or a promise.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Identity {
+    /// The member.
+    pub member: MemberId,
+    /// The uid of its data claim.
+    pub claim: ClaimUid,
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on claim {}", self.member, self.claim)
+    }
+}
+
+/// The one record that says who is primary. Nothing starts read-write without it.
+///
+/// *Invariant*: the names in the engine's setting are a subset of `voters`, and it waits for at least `acks` of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// The term. Grows with every change of who may serve.
+    pub term: Term,
+    /// What the members are doing in this term.
+    pub phase: Phase,
+    /// Serving: the primary of this term. Bootstrapping: who holds the grant. Electing and Switching: who served last.
+    pub primary: Identity,
+    /// Who runs the election. Present in Electing and Switching only.
+    pub coordinator: Option<Identity>,
+    /// The timeline allocated to this term; the primary of the term serves on exactly this one.
+    pub timeline: Timeline,
+    /// The standbys whose acknowledgement counts.
+    pub voters: BTreeSet<Identity>,
+    /// How many of them every acknowledged commit is on (W).
+    pub acks: u32,
+    /// The engine's identity of the data (PostgreSQL's system identifier). Absent until the database has been initialised.
+    pub system: Option<String>,
+    /// The grant that this cluster was initialised with.
+    pub grant: Nonce,
+}
+
+/// What the members are doing in a term.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Phase {
+    /// The granted member makes the database.
+    Bootstrapping,
+    /// The primary runs, read-write. Whether tenants are let in is the route's admission.
+    Serving,
+    /// The term has no primary yet; one is being chosen.
+    Electing,
+    /// A planned hand-over is under way.
+    Switching,
+}
