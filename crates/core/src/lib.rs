@@ -3,6 +3,7 @@
 //! Nothing here performs an effect or reads a clock: time, randomness and ids are arguments, so that the same functions
 //! run in production, in simulation and in the model checker. Nothing here knows tokio, kube, etcd or a database engine.
 
+pub mod database;
 pub mod election;
 pub mod ids;
 pub mod plan;

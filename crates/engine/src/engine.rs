@@ -1,59 +1,22 @@
 //! What Berth asks of a database.
+//!
+//! The values that decisions are made of (volumes, quorums, statuses) are `berth_core::database`, because the pure core decides over
+//! them; what stands here is the doing.
 
 use async_trait::async_trait;
-use berth_core::topology::{Access, Identity};
-use berth_core::{LogPosition, MemberId, Term, Timeline};
+use berth_core::topology::Access;
+use berth_core::{LogPosition, MemberId, Timeline};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// What lies on the data volume.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Volume {
-    /// No database. An unfinished one (its temporary folder) counts as none and is cleared before the next try.
-    Empty,
-    /// A database.
-    Present {
-        /// The engine's identity of the data.
-        system: String,
-        /// The newest timeline in its control data.
-        timeline: Timeline,
-    },
-}
-
-/// Another member, as a source to copy or to follow.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Peer {
-    /// Whom its certificate must name.
-    pub member: MemberId,
-    /// `address:port` of its database.
-    pub address: String,
-    /// The term in which it is followed; the follower's own name in the engine carries it.
-    pub term: Term,
-}
-
-/// Settings of one start or reload.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Settings {
-    /// What the user chose, by the engine's own names.
-    pub parameters: BTreeMap<String, String>,
-    /// The members of the cluster, for which the engine keeps the log that they still need.
-    pub members: BTreeSet<MemberId>,
-    /// The term that the server belongs to; clients read it back (`SHOW berth.term`).
-    pub term: Term,
-}
-
-/// How the server starts. There is no read-write start: a primary is a standby that was promoted on the topology's word.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Boot {
-    /// Recovers what is on the volume and waits there.
-    Alone,
-    /// Recovers, and follows the peer.
-    Following(Peer),
-}
+pub use berth_core::database::{
+    Boot, LocalStatus, Peer, Quorum, Settings, SettingsOutcome, Standby, TermRow, Volume,
+};
 
 /// What the warden executes to run the server in the foreground.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerCommand {
     /// The program.
     pub program: PathBuf,
@@ -63,76 +26,6 @@ pub struct ServerCommand {
     pub environment: BTreeMap<String, String>,
     /// The signal number that stops it fast: no new work, open transactions rolled back, a clean end on disk.
     pub fast_stop: i32,
-}
-
-/// The set of standbys that a commit waits for, as the engine's setting.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Quorum {
-    /// Nobody was granted yet: a commit that asks for synchrony waits for ever.
-    Nobody,
-    /// `acks` of the named members under their names of `term`.
-    Any {
-        /// How many must flush. At least 1.
-        acks: u32,
-        /// Which members may.
-        members: BTreeSet<MemberId>,
-        /// The term that their names carry.
-        term: Term,
-    },
-    /// Nobody is waited for: a cluster of one, mode Async, or Degraded.
-    None,
-}
-
-/// A standby as the primary sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standby {
-    /// Which member, and under which term's name.
-    pub member: MemberId,
-    /// The term in its name.
-    pub term: Term,
-    /// Whether it streams (not: copies, or catches up from far behind).
-    pub streaming: bool,
-    /// How far it has flushed.
-    pub flushed: LogPosition,
-    /// Whether the engine counts it for the quorum in force.
-    pub counted: bool,
-}
-
-/// What a running server says of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LocalStatus {
-    /// Whether it is a standby.
-    pub in_recovery: bool,
-    /// The timeline that it is on.
-    pub timeline: Timeline,
-    /// Primary: end of the flushed log. Standby: the furthest that it holds, received or replayed.
-    pub position: LogPosition,
-    /// Standby: whether its receiver is connected and streaming.
-    pub receiving: bool,
-    /// Standby: how far it is behind what its source last told, in bytes; absent while unknown.
-    pub behind: Option<u64>,
-    /// Primary: the standbys that are connected.
-    pub standbys: Vec<Standby>,
-}
-
-/// What came of applying settings.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct SettingsOutcome {
-    /// Settings that were accepted and wait for a restart.
-    pub pending_restart: Vec<String>,
-    /// Settings that the engine refused, each with its words; the others are in force.
-    pub refused: BTreeMap<String, String>,
-}
-
-/// The row that proves a term inside the data itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TermRow {
-    /// The term.
-    pub term: Term,
-    /// Its voters.
-    pub voters: BTreeSet<Identity>,
-    /// Its acknowledgements.
-    pub acks: u32,
 }
 
 /// Why the engine did not do what was asked.
@@ -195,8 +88,9 @@ pub trait Engine: Send + Sync + 'static {
     /// Points a running standby at a peer, or at nobody; durable on disk before it takes effect.
     async fn follow(&self, peer: Option<&Peer>) -> Result<(), EngineError>;
 
-    /// Ends recovery onto exactly `timeline`; any other result is an error, and the caller fences.
-    async fn promote(&self, timeline: Timeline) -> Result<(), EngineError>;
+    /// Ends recovery onto exactly `timeline`; any other result is an error, and the caller fences. Returns where the timeline
+    /// begins: the position up to which its log is shared with the one before.
+    async fn promote(&self, timeline: Timeline) -> Result<LogPosition, EngineError>;
 
     /// Puts the quorum in force and returns once every connected walsender and new commit sees it.
     async fn set_quorum(&self, quorum: &Quorum) -> Result<(), EngineError>;

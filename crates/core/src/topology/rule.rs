@@ -1,6 +1,7 @@
 //! Who is primary, in which term, and whose acknowledgement counts. Changed by members alone, by compare-and-swap.
 
 use crate::ids::{ClaimUid, MemberId, Nonce};
+use crate::position::LogPosition;
 use crate::term::{Term, Timeline};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -36,6 +37,9 @@ pub struct Rule {
     pub coordinator: Option<Identity>,
     /// The timeline allocated to this term; the primary of the term serves on exactly this one.
     pub timeline: Timeline,
+    /// Where that timeline begins, so that every member can tell which of its log belongs to which term. Absent until the promotion.
+    #[serde(default)]
+    pub branched: Option<LogPosition>,
     /// The standbys whose acknowledgement counts.
     pub voters: BTreeSet<Identity>,
     /// How many of them every acknowledged commit is on (W).
