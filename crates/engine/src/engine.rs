@@ -3,6 +3,7 @@
 //! The values that decisions are made of (volumes, quorums, statuses) are `berth_core::database`, because the pure core decides over
 //! them; what stands here is the doing.
 
+use crate::logs::LogDialect;
 use async_trait::async_trait;
 use berth_core::topology::Access;
 use berth_core::{LogPosition, MemberId, Timeline};
@@ -26,6 +27,8 @@ pub struct ServerCommand {
     pub environment: BTreeMap<String, String>,
     /// The signal number that stops it fast: no new work, open transactions rolled back, a clean end on disk.
     pub fast_stop: i32,
+    /// How its stderr reads.
+    pub log: LogDialect,
 }
 
 /// Why the engine did not do what was asked.

@@ -4,6 +4,7 @@
 //! follows, promotes and is fenced belongs to its adapter alone.
 
 mod engine;
+pub mod logs;
 pub mod postgres;
 
 pub use engine::{

@@ -1,1 +1,3 @@
 //! The PostgreSQL adapter.
+
+pub(crate) mod logs;
