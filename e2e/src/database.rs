@@ -1,5 +1,6 @@
 //! A `DatabaseCluster` as a platform engineer sees it.
 
+use crate::audit::Moment;
 use crate::kubectl::{self, kubectl};
 use crate::{Place, Tenant, eventually};
 use anyhow::{Context, Result, bail};
@@ -141,6 +142,28 @@ impl Database {
     /// Runs a shell line in a member's database container: a story hurts the database where it runs.
     pub fn in_member(&self, member: &str, line: &str) -> Result<String> {
         kubectl(&["exec", member, "-n", &self.namespace, "-c", "database", "--", "bash", "-c", line])
+    }
+
+    /// Changes the number of members as `kubectl scale` does.
+    pub fn scale(&self, members: u32) -> Result<()> {
+        let replicas = format!("--replicas={members}");
+        kubectl(&["scale", "databasecluster", &self.name, "-n", &self.namespace, &replicas]).map(drop)
+    }
+
+    /// Sets `spec.state`.
+    pub fn set_state(&self, state: &str) -> Result<()> {
+        let patch = format!(r#"{{"spec":{{"state":"{state}"}}}}"#);
+        kubectl(&["patch", "databasecluster", &self.name, "-n", &self.namespace, "--type=merge", "-p", &patch]).map(drop)
+    }
+
+    /// When a member's agent first logged a message that contains these words.
+    pub fn logged(&self, member: &str, words: &str) -> Result<Moment> {
+        let log = kubectl(&["logs", member, "-n", &self.namespace, "-c", "database"])?;
+        let line = log.lines().filter_map(|l| serde_json::from_str::<Value>(l).ok()).find(|l| {
+            l["message"].as_str().is_some_and(|m| m.contains(words))
+        });
+        let line = line.with_context(|| format!("{member} never logged {words:?}"))?;
+        Moment::parse(text(&line["timestamp"])?)
     }
 
     /// The owner of its application database, as a tenant connects.

@@ -3,8 +3,12 @@
 //! Everything is done through programs that a person would use (`kubectl`, `psql`, `pgbench`, `berth`); nothing of Berth's own code is
 //! called, so that a story shows what users get. The stories themselves are in `tests/`, one file a subject.
 
+pub mod audit;
 pub mod database;
+pub mod deployment;
 pub mod kubectl;
+pub mod kubernetes;
+mod normalised;
 pub mod place;
 pub mod tenant;
 pub mod wait;

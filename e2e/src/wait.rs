@@ -25,6 +25,15 @@ pub fn eventually<T>(deadline: Duration, what: &str, mut look: impl FnMut() -> R
     }
 }
 
+/// Does something again and again until the time is over; the first failure ends it.
+pub fn outlast(time: Duration, mut act: impl FnMut() -> Result<()>) -> Result<()> {
+    let began = Instant::now();
+    while began.elapsed() < time {
+        act()?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
