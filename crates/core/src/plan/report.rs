@@ -1,0 +1,158 @@
+//! What is known of a cluster and what it waits for, as status, events and the command line say it.
+//!
+//! Here the report becomes conditions. When something began is taken over from the report before, so that a wait keeps its beginning
+//! however often it is seen.
+
+use super::observed::Time;
+use super::waiting::{Needs, Waiting};
+use crate::ids::MemberId;
+use crate::term::Term;
+use crate::topology::{Identity, Replication};
+use serde::Serialize;
+
+/// What is known of a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// What it is doing, in a word.
+    pub stage: Stage,
+    /// How many members are asked for; none while the spec is not valid.
+    pub asked: Option<u32>,
+    /// Every member, the primary first.
+    pub members: Vec<MemberReport>,
+    /// The member that takes writes.
+    pub primary: Option<MemberId>,
+    /// The rule's term.
+    pub term: Option<Term>,
+    /// Whether the primary lets tenants in.
+    pub available: bool,
+    /// How many members every commit is on, beside the primary, and how many are asked for.
+    pub acks: Option<(u32, u32)>,
+    /// What is awaited: what needs a person first.
+    pub waiting: Vec<Waiting>,
+    /// The steps of the plan, for people; none when there is nothing to do.
+    pub doing: Vec<String>,
+}
+
+/// What a cluster is doing, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+pub enum Stage {
+    /// It has not served yet.
+    Creating,
+    /// A primary serves.
+    Serving,
+    /// A primary is being chosen.
+    Electing,
+    /// A planned hand-over is under way.
+    Switching,
+    /// It is paused.
+    Paused,
+    /// Its spec cannot be carried out.
+    Invalid,
+    /// Nothing goes on without a person.
+    Blocked,
+    /// It is being deleted.
+    Deleting,
+}
+
+/// What is known of a member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MemberReport {
+    /// The member and its claim.
+    pub identity: Identity,
+    /// Its role, by the rule.
+    pub role: Role,
+    /// What it is doing.
+    pub state: MemberState,
+    /// Whether it is in its place.
+    pub in_place: bool,
+    /// The node of its pod.
+    pub node: Option<String>,
+    /// The revision of its pod.
+    pub revision: Option<String>,
+    /// Replicas: whether the log arrives in bounds.
+    pub replication: Option<Replication>,
+    /// What it waits for, in its own words.
+    pub trouble: Option<String>,
+    /// Settings that wait for a restart.
+    pub pending_restart: Vec<String>,
+}
+
+/// The role of a member, by the rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub enum Role {
+    /// It takes writes, or did last.
+    Primary,
+    /// It follows.
+    Replica,
+}
+
+/// What a member is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+pub enum MemberState {
+    /// It has no pod.
+    Absent,
+    /// Its pod waits for a node, a volume or an image.
+    Pending,
+    /// Its pod runs; its agent has not spoken, or awaits the topology's word.
+    Waiting,
+    /// It makes the database.
+    Initializing,
+    /// It copies the data.
+    Cloning,
+    /// The database starts or recovers.
+    Starting,
+    /// It follows the primary.
+    Following,
+    /// It is the primary and runs read-write.
+    Serving,
+    /// It shuts down, or its pod is being deleted.
+    Stopping,
+    /// It leaves the cluster.
+    Leaving,
+}
+
+/// The types of conditions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+pub enum ConditionType {
+    /// The spec is fully realised and every member is in its place.
+    Ready,
+    /// A primary takes writes through the proxy.
+    Available,
+    /// A plan is being carried out.
+    Progressing,
+    /// Every commit is on the asked number of members.
+    Durable,
+    /// Nothing can go on without a person.
+    Blocked,
+}
+
+/// A condition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Condition {
+    /// Its type.
+    pub kind: ConditionType,
+    /// Whether it holds.
+    pub holds: bool,
+    /// A word for why.
+    pub reason: &'static str,
+    /// A sentence for people.
+    pub message: String,
+}
+
+impl Report {
+    /// Takes over since when each wait is there from the report or the status before, told by its reason and what it is on.
+    #[must_use]
+    pub fn since(mut self, before: impl Fn(&str, &str) -> Option<Time>) -> Self {
+        for waiting in &mut self.waiting {
+            if let Some(since) = before(waiting.on.reason(), &waiting.on.on()) {
+                waiting.since = waiting.since.min(since);
+            }
+        }
+        self
+    }
+
+    /// What belongs into `status.blocked`: all that does not go on by itself.
+    pub fn blocked(&self) -> impl Iterator<Item = &Waiting> {
+        self.waiting.iter().filter(|w| w.on.needs() != Needs::Time)
+    }
+}
