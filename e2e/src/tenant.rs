@@ -112,7 +112,7 @@ pub fn proxy() -> Result<(String, String)> {
 }
 
 /// Base64 as Kubernetes writes it in Secrets.
-fn decode(encoded: &str) -> Result<String> {
+pub fn decode(encoded: &str) -> Result<String> {
     let mut child = Command::new("base64")
         .arg("-d")
         .stdin(Stdio::piped())

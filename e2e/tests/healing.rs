@@ -105,7 +105,7 @@ fn a_node_loses_power_and_its_member_comes_back_with_it() -> Result<()> {
     let replica = database.replicas()?.pop_first().unwrap_or_default();
     let primary = database.primary()?;
     for member in [replica, primary] {
-        let node = kubernetes::node_of(&database.pods()?[&member])?;
+        let node = kubernetes.node_of(&database.pods()?[&member])?;
         kubernetes.node(node).power_off()?;
         eventually(UNHURRIED, "the cluster's status tells that it is not whole", || {
             Ok(database.condition("Ready")?.filter(|(status, ..)| status == "False"))

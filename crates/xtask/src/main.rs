@@ -2,6 +2,10 @@
 //!
 //! Logic lives here and not in make or shell, so that it is typed, tested and reads the same on every machine.
 
+mod bench;
+mod demo;
+mod install;
+mod kube;
 mod run;
 mod suite;
 mod tidy;
@@ -22,14 +26,43 @@ enum Task {
     Check,
     /// Every test: `check`, then the real Kubernetes with the end-to-end stories.
     Test,
+    /// Figures beside a StatefulSet, a direct connection and PgBouncer, in one run.
+    Bench,
+    /// The measurements alone, on the cluster that the environment names.
+    #[command(hide = true)]
+    BenchFigures,
+    /// A cluster created, used, hurt and healed on a Kubernetes made for it.
+    Demo,
+    /// The demo's own part, on the cluster that the environment names.
+    #[command(hide = true)]
+    DemoStory,
     /// The rules that no compiler knows: file heads, file sizes, who may import whom, words that do not belong here.
     Tidy,
+    /// Brings up the local Kubernetes; it runs on until `down`.
+    Up(kube::Up),
+    /// Ends the local Kubernetes; nothing is left of it but its logs.
+    Down(kube::Which),
+    /// Prints what a shell needs to use it, for `eval`.
+    Env(kube::Which),
+    /// Power loss, boot and network cuts of a node.
+    Node(kube::Node),
+    /// Packs a root filesystem as an image, or takes an archive, and loads it on all nodes.
+    Image(kube::Image),
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Check => suite::check(),
         Task::Test => suite::test(),
+        Task::Bench => bench::bench(),
+        Task::BenchFigures => bench::figures(),
+        Task::Demo => demo::demo(),
+        Task::DemoStory => demo::story(),
         Task::Tidy => tidy::run(),
+        Task::Up(arguments) => kube::up(arguments),
+        Task::Down(which) => kube::down(&which),
+        Task::Env(which) => kube::env(&which),
+        Task::Node(arguments) => kube::node(&arguments),
+        Task::Image(arguments) => kube::image(&arguments),
     }
 }

@@ -1,28 +1,37 @@
 //! The suites behind `make check` and `make test`, in the order that finds a mistake soonest.
 
-use crate::{run, tidy};
+use crate::{generate, install, run, tidy};
 use anyhow::Result;
+use berth_e2e_kubernetes::{Progress, image, packages, parts};
 
 /// Everything that needs no cluster.
 pub(crate) fn check() -> Result<()> {
+    packages::ensure(&Progress::stderr())?;
     run::shown(run::cargo(&["fmt", "--all", "--check"]))?;
     run::shown(run::cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
     let mut doc = run::cargo(&["doc", "--workspace", "--no-deps", "--locked", "--quiet"]);
     doc.env("RUSTDOCFLAGS", "-D warnings");
     run::shown(doc)?;
     tidy::run()?;
-    run::shown(run::cargo(&[
-        "test",
-        "--workspace",
-        "--locked",
-        "--exclude",
-        "berth-e2e",
-        "--exclude",
-        "berth-e2e-kubernetes",
-    ]))
+    generate::check()?;
+    parts_for_tests()?;
+    run::shown(run::cargo(&["test", "--workspace", "--locked", "--exclude", "berth-e2e", "--exclude", "berth-e2e-kubernetes"]))
 }
 
-/// Every test.
+/// Every test: without a cluster, of the local Kubernetes itself, and the stories on it.
 pub(crate) fn test() -> Result<()> {
-    check()
+    check()?;
+    run::shown(run::cargo(&["test", "--package", "berth-e2e-kubernetes", "--locked"]))?;
+    install::on_a_fresh_cluster(|| {
+        // One story at a time: they stop nodes and etcd under each other otherwise.
+        run::cargo(&["test", "--package", "berth-e2e", "--locked", "--no-fail-fast", "--", "--test-threads=1"])
+    })
+}
+
+/// The real etcd and the real PostgreSQL that crate tests start on loopback.
+fn parts_for_tests() -> Result<()> {
+    let progress = Progress::stderr();
+    parts::ensure(&progress)?;
+    image::postgres17(&progress)?;
+    Ok(())
 }

@@ -1,0 +1,35 @@
+//! `make bench`: figures of Berth, each beside a named peer in the same run on the same machine.
+//!
+//! Absolute numbers belong to the machine; what is to be compared are the ratios. Nothing here passes or fails.
+
+mod bringup;
+mod figures;
+mod footprint;
+mod rest;
+mod throughput;
+
+use crate::install;
+use crate::run::say;
+use anyhow::{Context, Result};
+use std::process::Command;
+
+/// Brings everything up, measures in a process that has the cluster in its environment, and takes it down.
+pub(crate) fn bench() -> Result<()> {
+    let this = std::env::current_exe().context("this program has no path")?;
+    install::on_a_fresh_cluster(|| {
+        let mut command = Command::new(this);
+        command.arg("bench-figures");
+        command
+    })
+}
+
+/// The measurements, on the cluster that the environment names.
+pub(crate) fn figures() -> Result<()> {
+    let mut report = figures::Report::default();
+    bringup::measure(&mut report)?;
+    throughput::measure(&mut report)?;
+    rest::measure(&mut report)?;
+    footprint::measure(&mut report)?;
+    say(&report.to_string());
+    Ok(())
+}
