@@ -15,7 +15,7 @@ use tracing::{error, info};
 ///
 /// ```no_run
 /// # async fn work(_: berth_service::Shutdown) {}
-/// # async fn main(arguments: berth_service::ServiceArguments) -> Result<(), berth_service::StartError> {
+/// # async fn run(arguments: berth_service::ServiceArguments) -> Result<(), berth_service::StartError> {
 /// let mut service = berth_service::Service::start("berth-proxy", "1.0.0", &arguments)?;
 /// // Register metrics in `service.registry`, make checks of `service.health`.
 /// let running = service.serve_admin(axum::Router::new()).await?;

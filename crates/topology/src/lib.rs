@@ -1,12 +1,25 @@
 //! The topology of one cell: who is primary, what is asked, what members say, where clients go.
 //!
-//! The [`Topology`] trait has two implementations, etcd and memory, under one conformance suite. This crate decides how
-//! records are keyed, wrapped and watched; what they say is `berth_core::topology`.
+//! The [`Topology`] trait is what everybody uses. [`Records`] implements it over a [`backend::Backend`], of which there are
+//! two, etcd and memory, under one conformance suite. This crate decides how records are keyed, wrapped and watched; what
+//! they say is `berth_core::topology`.
 
+pub mod backend;
+mod backoff;
+mod envelope;
+mod follow;
+mod grants;
 pub mod key;
+mod list;
+pub mod memory;
+mod records;
 mod store;
 mod watch;
 
+pub use envelope::VERSION;
+pub use grants::{Grant, Keys, Right, User};
+pub use memory::{Memory, MemoryTopology};
+pub use records::Records;
 pub use store::{Snapshot, Stored, Topology, TopologyError};
 pub use watch::{Change, Scope, Watch, WatchEvent};
 
