@@ -40,8 +40,12 @@ pub struct Creation {
 
 /// Every audited request, oldest first.
 pub fn requests() -> Result<Vec<Value>> {
-    #[expect(clippy::disallowed_methods, reason = "a story takes the same environment as a person's shell; there is no clap here")]
-    let path = std::env::var("BERTH_AUDIT_LOG").context("BERTH_AUDIT_LOG is not set; run the stories by `make test`")?;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a story takes the same environment as a person's shell; there is no clap here"
+    )]
+    let path = std::env::var("BERTH_AUDIT_LOG")
+        .context("BERTH_AUDIT_LOG is not set; run the stories by `make test`")?;
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
     // The last line may be half written.
     Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
@@ -55,9 +59,14 @@ pub fn creations(namespace: &str, resource: &str) -> Result<Vec<Creation>> {
         for event in requests()? {
             let target = &event["objectRef"];
             let made = event["responseStatus"]["code"] == 201 && event["stage"] == "ResponseComplete";
-            if made && target["resource"] == resource && target["namespace"] == namespace && target["subresource"].is_null() {
+            if made
+                && target["resource"] == resource
+                && target["namespace"] == namespace
+                && target["subresource"].is_null()
+            {
                 let name = target["name"].as_str().unwrap_or_default().to_owned();
-                let at = event["requestReceivedTimestamp"].as_str().context("an audit event without a time")?;
+                let at =
+                    event["requestReceivedTimestamp"].as_str().context("an audit event without a time")?;
                 found.push(Creation { name, at: Moment::parse(at)? });
             }
         }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Long enough for a cluster on a busy machine of two cores; a story that needs a tighter bound says so itself.
-pub const UNHURRIED: Duration = Duration::from_secs(180);
+pub const UNHURRIED: Duration = Duration::from_mins(3);
 
 /// A `DatabaseCluster` in a story's namespace.
 #[derive(Debug, Clone)]
@@ -153,15 +153,26 @@ impl Database {
     /// Sets `spec.state`.
     pub fn set_state(&self, state: &str) -> Result<()> {
         let patch = format!(r#"{{"spec":{{"state":"{state}"}}}}"#);
-        kubectl(&["patch", "databasecluster", &self.name, "-n", &self.namespace, "--type=merge", "-p", &patch]).map(drop)
+        kubectl(&[
+            "patch",
+            "databasecluster",
+            &self.name,
+            "-n",
+            &self.namespace,
+            "--type=merge",
+            "-p",
+            &patch,
+        ])
+        .map(drop)
     }
 
     /// When a member's agent first logged a message that contains these words.
     pub fn logged(&self, member: &str, words: &str) -> Result<Moment> {
         let log = kubectl(&["logs", member, "-n", &self.namespace, "-c", "database"])?;
-        let line = log.lines().filter_map(|l| serde_json::from_str::<Value>(l).ok()).find(|l| {
-            l["message"].as_str().is_some_and(|m| m.contains(words))
-        });
+        let line = log
+            .lines()
+            .filter_map(|l| serde_json::from_str::<Value>(l).ok())
+            .find(|l| l["message"].as_str().is_some_and(|m| m.contains(words)));
         let line = line.with_context(|| format!("{member} never logged {words:?}"))?;
         Moment::parse(text(&line["timestamp"])?)
     }

@@ -20,7 +20,8 @@ pub struct Stopped {
 /// Scales a deployment to nothing and waits until its pods are gone.
 pub fn stop(name: &str) -> Result<Stopped> {
     let deployment = kubectl::json(&["get", "deployment", name, "-n", NAMESPACE])?;
-    let replicas = deployment["spec"]["replicas"].as_u64().context("a deployment has a number of replicas")?;
+    let replicas =
+        deployment["spec"]["replicas"].as_u64().context("a deployment has a number of replicas")?;
     scale(name, 0)?;
     eventually(UNHURRIED, &format!("{name} is gone"), || Ok(pods(name)?.is_empty().then_some(())))?;
     Ok(Stopped { name: name.to_owned(), replicas })
@@ -77,10 +78,13 @@ impl Kills {
             Ok(pods(name)?.into_iter().find(|p| p["metadata"]["name"] == holder.as_str() && is_ready(p)))
         })?;
         let pod = text(&leader["metadata"]["name"])?;
-        let container = text(&leader["status"]["containerStatuses"][0]["containerID"])?.trim_start_matches("containerd://");
+        let container = text(&leader["status"]["containerStatuses"][0]["containerID"])?
+            .trim_start_matches("containerd://");
         let node = kubernetes::attach()?.node_of(&leader)?;
         let until = Instant::now() + pause;
-        eventually(within + Duration::from_secs(1), "the moment of the kill", || Ok((Instant::now() >= until).then_some(())))?;
+        eventually(within + Duration::from_secs(1), "the moment of the kill", || {
+            Ok((Instant::now() >= until).then_some(()))
+        })?;
         kubernetes::attach()?.kill_container(node, container)?;
         kubectl(&["delete", "pod", pod, "-n", NAMESPACE, "--grace-period=0", "--force"]).map(drop)
     }

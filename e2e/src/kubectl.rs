@@ -42,10 +42,10 @@ pub fn refused(manifest: &str) -> Result<String> {
 /// The items of a list.
 pub fn items(arguments: &[&str]) -> Result<Vec<Value>> {
     let mut list = json(arguments)?;
-    match list["items"].take() {
-        Value::Array(items) => Ok(items),
-        other => bail!("kubectl {}: no list but {other}", arguments.join(" ")),
-    }
+    let Value::Array(items) = list["items"].take() else {
+        bail!("kubectl {} printed no list", arguments.join(" "));
+    };
+    Ok(items)
 }
 
 fn attempt(arguments: &[&str], input: Option<&str>) -> Result<Output> {
@@ -55,7 +55,9 @@ fn attempt(arguments: &[&str], input: Option<&str>) -> Result<Output> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .context("cannot start kubectl; run the stories by `make test`, or after `eval \"$(cargo xtask env)\"`")?;
+        .context(
+            "cannot start kubectl; run the stories by `make test`, or after `eval \"$(cargo xtask env)\"`",
+        )?;
     if let (Some(text), Some(mut stdin)) = (input, child.stdin.take()) {
         stdin.write_all(text.as_bytes()).context("kubectl did not read its input")?;
     }

@@ -11,19 +11,25 @@ pub struct Room(Cluster);
 
 /// Finds the Kubernetes that `cargo xtask up` or `cargo xtask test` brought up.
 pub fn attach() -> Result<Room> {
-    Ok(Room(Cluster::attach().context("no local Kubernetes runs; run the stories by `make test`, or after `make up`")?))
+    Ok(Room(
+        Cluster::attach()
+            .context("no local Kubernetes runs; run the stories by `make test`, or after `make up`")?,
+    ))
 }
 
 impl Room {
     /// The number of the node that a pod runs on.
     pub fn node_of(&self, pod: &Value) -> Result<u8> {
         let name = text(&pod["spec"]["nodeName"])?;
-        name.trim_start_matches('n').parse().with_context(|| format!("{name} is no node of the local Kubernetes"))
+        name.trim_start_matches('n')
+            .parse()
+            .with_context(|| format!("{name} is no node of the local Kubernetes"))
     }
 
     /// Kills a container's processes with SIGKILL, as nothing in Kubernetes does by itself.
     pub fn kill_container(&self, node: u8, id: &str) -> Result<()> {
-        let ran = self.0.node(node).run(&["ctr", "-n", "k8s.io", "tasks", "kill", "-a", "-s", "SIGKILL", id])?;
+        let ran =
+            self.0.node(node).run(&["ctr", "-n", "k8s.io", "tasks", "kill", "-a", "-s", "SIGKILL", id])?;
         ensure!(ran.code == Some(0), "container {id} on node {node} could not be killed: {}", ran.stderr);
         Ok(())
     }

@@ -8,10 +8,20 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Fields that the API server or a controller fills in differently for each object.
-const VOLATILE: &[&str] =
-    &["uid", "resourceVersion", "creationTimestamp", "managedFields", "generation", "status", "nodeName", "volumeName", "generateName"];
+const VOLATILE: &[&str] = &[
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "managedFields",
+    "generation",
+    "status",
+    "nodeName",
+    "volumeName",
+    "generateName",
+];
 /// Annotations that others write while they bind and place.
-const FOREIGN_ANNOTATIONS: &[&str] = &["volume.kubernetes.io", "volume.beta.kubernetes.io", "pv.kubernetes.io", "kubectl.kubernetes.io"];
+const FOREIGN_ANNOTATIONS: &[&str] =
+    &["volume.kubernetes.io", "volume.beta.kubernetes.io", "pv.kubernetes.io", "kubectl.kubernetes.io"];
 
 impl Database {
     /// Every object of its namespace, by kind and normalised name, in a form that is equal for two clusters that were made alike.
@@ -34,7 +44,15 @@ impl Database {
             names.insert(member, stand_in);
         }
         let mut found = BTreeMap::new();
-        for kind in ["pods", "persistentvolumeclaims", "secrets", "poddisruptionbudgets", "services", "configmaps", "databaseclusters"] {
+        for kind in [
+            "pods",
+            "persistentvolumeclaims",
+            "secrets",
+            "poddisruptionbudgets",
+            "services",
+            "configmaps",
+            "databaseclusters",
+        ] {
             for object in kubectl::items(&["get", kind, "-n", self.namespace()])? {
                 let object = normalise(object, &names, kind == "secrets");
                 let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
@@ -59,7 +77,9 @@ fn normalise(value: Value, names: &BTreeMap<String, String>, secret: bool) -> Va
                 })
                 .collect(),
         ),
-        Value::Array(items) => Value::Array(items.into_iter().map(|item| normalise(item, names, secret)).collect()),
+        Value::Array(items) => {
+            Value::Array(items.into_iter().map(|item| normalise(item, names, secret)).collect())
+        }
         Value::String(text) => Value::String(replaced(&text, names)),
         other @ (Value::Null | Value::Bool(_) | Value::Number(_)) => other,
     }
@@ -67,10 +87,8 @@ fn normalise(value: Value, names: &BTreeMap<String, String>, secret: bool) -> Va
 
 /// Passwords and keys differ by design; which of them there are must not.
 fn keys_only(value: Value) -> Value {
-    match value {
-        Value::Object(map) => Value::Object(map.into_iter().map(|(key, _)| (key, Value::String("…".to_owned()))).collect()),
-        other => other,
-    }
+    let Value::Object(map) = value else { return value };
+    Value::Object(map.into_iter().map(|(key, _)| (key, Value::String("…".to_owned()))).collect())
 }
 
 fn replaced(text: &str, names: &BTreeMap<String, String>) -> String {

@@ -39,7 +39,14 @@ impl Place {
         for volume in self.volumes()? {
             if let Some(name) = volume["metadata"]["name"].as_str() {
                 // Retained volumes are given back to the provisioner, which then removes the data too.
-                kubectl(&["patch", "pv", name, "--type=merge", "-p", r#"{"spec":{"persistentVolumeReclaimPolicy":"Delete"}}"#])?;
+                kubectl(&[
+                    "patch",
+                    "pv",
+                    name,
+                    "--type=merge",
+                    "-p",
+                    r#"{"spec":{"persistentVolumeReclaimPolicy":"Delete"}}"#,
+                ])?;
             }
         }
         Ok(())

@@ -35,7 +35,12 @@ impl Tenant {
         let part = |key: &str| -> Result<String> { decode(text(&secret["data"][key])?) };
         let mut authority = NamedTempFile::new().context("a temporary file")?;
         authority.write_all(part("ca.crt")?.as_bytes()).context("a temporary file")?;
-        Ok(Self { user: part("username")?, password: part("password")?, database: part("database")?, authority })
+        Ok(Self {
+            user: part("username")?,
+            password: part("password")?,
+            database: part("database")?,
+            authority,
+        })
     }
 
     /// The same tenant with another password.
@@ -104,9 +109,15 @@ impl Tenant {
 
 /// Where the proxy listens for clients on this machine.
 pub fn proxy() -> Result<(String, String)> {
-    #[expect(clippy::disallowed_methods, reason = "a story takes the same environment as a person's shell; there is no clap here")]
-    let address = std::env::var("BERTH_PROXY")
-        .map_err(|_| anyhow!("BERTH_PROXY is not set; run the stories by `make test`, or after `eval \"$(cargo xtask env)\"`"))?;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a story takes the same environment as a person's shell; there is no clap here"
+    )]
+    let address = std::env::var("BERTH_PROXY").map_err(|_| {
+        anyhow!(
+            "BERTH_PROXY is not set; run the stories by `make test`, or after `eval \"$(cargo xtask env)\"`"
+        )
+    })?;
     let (host, port) = address.rsplit_once(':').context("BERTH_PROXY is no host:port")?;
     Ok((host.to_owned(), port.to_owned()))
 }

@@ -7,7 +7,11 @@ use std::time::{Duration, Instant};
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
 /// Looks until the condition gives a value. An error or `None` means "not yet"; at the deadline the last one is told.
-pub fn eventually<T>(deadline: Duration, what: &str, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+pub fn eventually<T>(
+    deadline: Duration,
+    what: &str,
+    mut look: impl FnMut() -> Result<Option<T>>,
+) -> Result<T> {
     let began = Instant::now();
     loop {
         let last = match look() {
@@ -46,7 +50,8 @@ mod tests {
             Ok((looks == 3).then_some(looks))
         });
         assert_eq!(value.unwrap(), 3);
-        let error = eventually(Duration::ZERO, "never", || Err::<Option<()>, _>(anyhow!("the reason"))).unwrap_err();
+        let error =
+            eventually(Duration::ZERO, "never", || Err::<Option<()>, _>(anyhow!("the reason"))).unwrap_err();
         assert!(format!("{error:#}").contains("the reason"), "{error:#}");
     }
 }

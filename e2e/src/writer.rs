@@ -44,7 +44,8 @@ impl Writer {
         let progress = Arc::new(AtomicU64::new(0));
         let record = Arc::new(Mutex::new(Record::default()));
         let thread = {
-            let (tenant, stop, progress, record) = (tenant.clone(), stop.clone(), progress.clone(), record.clone());
+            let (tenant, stop, progress, record) =
+                (tenant.clone(), stop.clone(), progress.clone(), record.clone());
             std::thread::spawn(move || write(&tenant, &stop, &progress, &record))
         };
         let writer = Self { stop, progress, record, thread: Some(thread), tenant };
@@ -74,14 +75,20 @@ impl Writer {
             thread.join().map_err(|_| anyhow::anyhow!("the writer panicked"))??;
         }
         let record = self.record.lock().map_err(|_| anyhow::anyhow!("the writer panicked"))?.clone();
-        let there: BTreeSet<u64> =
-            self.tenant.query("select n from acknowledged")?.lines().map(str::parse).collect::<Result<_, _>>()?;
+        let there: BTreeSet<u64> = self
+            .tenant
+            .query("select n from acknowledged")?
+            .lines()
+            .map(str::parse)
+            .collect::<Result<_, _>>()?;
         let lost: Vec<_> = record.acknowledged.difference(&there).collect();
         if !lost.is_empty() {
             bail!("{} acknowledged rows are lost: {lost:?}", lost.len());
         }
-        let invented: Vec<_> =
-            there.iter().filter(|n| !record.acknowledged.contains(n) && !record.unknown.contains(n)).collect();
+        let invented: Vec<_> = there
+            .iter()
+            .filter(|n| !record.acknowledged.contains(n) && !record.unknown.contains(n))
+            .collect();
         if !invented.is_empty() {
             bail!("rows that nobody inserted or that were refused: {invented:?}");
         }

@@ -26,10 +26,16 @@ fn the_primary_comes_first_and_then_all_replicas_at_once() -> Result<()> {
     // The primary's agent tells in its log when it began to serve.
     let serving = database.logged(&primary, "serving in a new term")?;
     for replica in &replicas {
-        assert!(first.at < serving && serving < replica.at, "{replica:?} is not after {serving} of the primary");
+        assert!(
+            first.at < serving && serving < replica.at,
+            "{replica:?} is not after {serving} of the primary"
+        );
     }
     let apart = replicas[0].at.abs_diff(replicas[1].at);
-    assert!(apart < Duration::from_secs(1), "the replicas' pods are made in one reconcile, not {apart:?} apart");
+    assert!(
+        apart < Duration::from_secs(1),
+        "the replicas' pods are made in one reconcile, not {apart:?} apart"
+    );
     Ok(())
 }
 
@@ -42,16 +48,25 @@ fn each_member_has_a_claim_of_its_own_and_nothing_else_is_made() -> Result<()> {
     let mut volumes = BTreeSet::new();
     for (name, pod) in database.pods()? {
         let claim = format!("{name}-data");
-        let found = database.claims()?.remove(&claim).with_context(|| format!("{name} has the claim {claim}"))?;
+        let found =
+            database.claims()?.remove(&claim).with_context(|| format!("{name} has the claim {claim}"))?;
         volumes.insert(text(&found["spec"]["volumeName"])?.to_owned());
         assert!(found["metadata"]["ownerReferences"].is_null(), "a claim must outlive its cluster: {found}");
         let owner = &pod["metadata"]["ownerReferences"][0];
-        assert_eq!(owner["uid"], database.uid()?.as_str(), "a pod belongs to this incarnation of the cluster");
+        assert_eq!(
+            owner["uid"],
+            database.uid()?.as_str(),
+            "a pod belongs to this incarnation of the cluster"
+        );
         assert_eq!(pod["spec"]["automountServiceAccountToken"], false);
     }
     assert_eq!(volumes.len(), 3, "no two members share a volume");
     for volume in place.volumes()? {
-        assert_eq!(volume["spec"]["persistentVolumeReclaimPolicy"], "Retain", "{}", volume["metadata"]["name"]);
+        assert_eq!(
+            volume["spec"]["persistentVolumeReclaimPolicy"], "Retain",
+            "{}",
+            volume["metadata"]["name"]
+        );
     }
     for kind in ["statefulsets", "services", "endpoints", "replicasets", "deployments"] {
         let made = kubectl::items(&["get", kind, "-n", place.name()])?;

@@ -36,8 +36,11 @@ fn deleting_the_namespace_leaves_the_volumes() -> Result<()> {
     let place = Place::new("story-namespace")?;
     let database = Database::create(&place, "orders", 2)?;
     database.wait_ready()?;
-    let volumes: BTreeSet<String> =
-        place.volumes()?.iter().map(|v| text(&v["metadata"]["name"]).map(str::to_owned)).collect::<Result<_>>()?;
+    let volumes: BTreeSet<String> = place
+        .volumes()?
+        .iter()
+        .map(|v| text(&v["metadata"]["name"]).map(str::to_owned))
+        .collect::<Result<_>>()?;
     assert_eq!(volumes.len(), 2);
 
     kubectl(&["delete", "namespace", place.name(), "--wait=true", "--timeout=180s"])?;
@@ -61,7 +64,11 @@ fn what_others_made_under_a_members_name_is_reported_and_not_touched() -> Result
     // Paused, so that the name stays free between the deletion of the member's pod and the making of the foreign one.
     database.set_state("Paused")?;
     database.delete_pod(&replica, false)?;
-    eventually(UNHURRIED, "the pod is gone", || Ok((!database.pods()?.contains_key(&replica)).then_some(())))?;
+    eventually(
+        UNHURRIED,
+        "the pod is gone",
+        || Ok((!database.pods()?.contains_key(&replica)).then_some(())),
+    )?;
     kubectl::apply(&format!(
         "apiVersion: v1\nkind: Pod\nmetadata: {{name: {replica}, namespace: {}}}\nspec:\n  terminationGracePeriodSeconds: 0\n  securityContext:\n    runAsNonRoot: true\n    runAsUser: 999\n    seccompProfile: {{type: RuntimeDefault}}\n  \
          containers:\n  - name: foreign\n    image: docker.io/library/postgres:17\n    command: [sleep, infinity]\n    securityContext:\n      allowPrivilegeEscalation: false\n      capabilities: {{drop: [ALL]}}\n",

@@ -33,7 +33,11 @@ fn a_replicas_pod_comes_back_on_its_claim_without_a_new_copy() -> Result<()> {
 
     assert_eq!(successor["metadata"]["name"], replica.as_str());
     assert_eq!(database.claims()?[&format!("{replica}-data")]["spec"]["volumeName"], volume);
-    assert_eq!(database.in_member(&replica, "stat -c %W:%i /berth/data/pgdata/PG_VERSION")?, birth, "no new copy was made");
+    assert_eq!(
+        database.in_member(&replica, "stat -c %W:%i /berth/data/pgdata/PG_VERSION")?,
+        birth,
+        "no new copy was made"
+    );
     assert_eq!(database.term()?, term, "a replica's restart is no election");
     writer.wait_for_more(20)?;
     let record = writer.finish()?;
@@ -83,10 +87,12 @@ fn the_agent_is_killed_and_the_database_does_not_notice() -> Result<()> {
     let term = database.term()?;
     let primary = database.primary()?;
     // The agent is the child of PID 1 that has the agent's name and mode.
-    let pid = database.in_member(&primary, "grep -lsz '^agent$' /proc/[0-9]*/cmdline | cut -d/ -f3 | head -1")?;
+    let pid =
+        database.in_member(&primary, "grep -lsz '^agent$' /proc/[0-9]*/cmdline | cut -d/ -f3 | head -1")?;
     database.in_member(&primary, &format!("kill -KILL {}", pid.trim()))?;
     eventually(UNHURRIED, "the warden starts the agent again", || {
-        let now = database.in_member(&primary, "grep -lsz '^agent$' /proc/[0-9]*/cmdline | cut -d/ -f3 | head -1")?;
+        let now = database
+            .in_member(&primary, "grep -lsz '^agent$' /proc/[0-9]*/cmdline | cut -d/ -f3 | head -1")?;
         Ok((!now.trim().is_empty() && now != pid).then_some(()))
     })?;
     writer.wait_for_more(50)?;

@@ -20,7 +20,8 @@ fn every_sslmode_and_channel_binding_reaches_the_primary() -> Result<()> {
 
     // The same cluster by a startup option instead of the user's suffix.
     let option = format!("-c berth.cluster={}", database.tenant_name());
-    let named = database.owner()?.with_user("app").ask("select current_user", &[("PGOPTIONS", option.as_str())])?;
+    let named =
+        database.owner()?.with_user("app").ask("select current_user", &[("PGOPTIONS", option.as_str())])?;
     assert!(named.ok && named.output == "app", "{named:?}");
     Ok(())
 }
@@ -87,7 +88,8 @@ fn a_running_statement_can_be_cancelled_through_the_proxy() -> Result<()> {
     command.args(["-X", "-v", "VERBOSITY=verbose", "-c", "select pg_sleep(600)"]);
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
     berth_e2e::eventually(Duration::from_secs(20), "the statement runs", || {
-        let running = owner.query("select count(*) from pg_stat_activity where query = 'select pg_sleep(600)'")?;
+        let running =
+            owner.query("select count(*) from pg_stat_activity where query = 'select pg_sleep(600)'")?;
         Ok((running == "1").then_some(()))
     })?;
     // psql answers an interrupt with a CancelRequest on a connection of its own.

@@ -31,7 +31,9 @@ fn clients_go_on_while_etcd_and_then_the_operator_are_away() -> Result<()> {
     database.in_member(&primary, "kill -KILL $(head -1 /berth/data/pgdata/postmaster.pid)")?;
     writer.wait_for_more(50)?;
     operator.start()?;
-    eventually(UNHURRIED, "the operator tells the new term", || Ok((database.term()? == term + 1).then_some(())))?;
+    eventually(UNHURRIED, "the operator tells the new term", || {
+        Ok((database.term()? == term + 1).then_some(()))
+    })?;
     writer.finish()?;
     Ok(())
 }

@@ -34,16 +34,19 @@ pub(crate) fn binaries() -> Result<()> {
 pub(crate) fn install(cluster: &Cluster) -> Result<()> {
     let progress = Progress::stderr();
     binaries()?;
-    let programs: Vec<_> = PROGRAMS.iter().map(|(_, name)| (programs().join(name), (*name).to_owned())).collect();
+    let programs: Vec<_> =
+        PROGRAMS.iter().map(|(_, name)| (programs().join(name), (*name).to_owned())).collect();
     let images = [
         image::postgres17(&progress)?,
         image::etcd(&parts::ensure(&progress)?, &progress)?,
         image::binaries(&programs, &progress)?,
     ];
     for image in &images {
-        progress.during(&format!("{} goes to all nodes", image.name), std::time::Duration::from_secs(10), || {
-            cluster.load_image(&image.archive)
-        })?;
+        progress.during(
+            &format!("{} goes to all nodes", image.name),
+            std::time::Duration::from_secs(10),
+            || cluster.load_image(&image.archive),
+        )?;
     }
     let typed = |arguments: &[&str]| {
         let mut command = run::command("kubectl", arguments);

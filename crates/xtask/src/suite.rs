@@ -1,21 +1,27 @@
 //! The suites behind `make check` and `make test`, in the order that finds a mistake soonest.
 
-use crate::{generate, install, run, tidy};
+use crate::{install, run, tidy};
 use anyhow::Result;
-use berth_e2e_kubernetes::{Progress, image, packages, parts};
+use berth_e2e_kubernetes::{Progress, image, parts};
 
 /// Everything that needs no cluster.
 pub(crate) fn check() -> Result<()> {
-    packages::ensure(&Progress::stderr())?;
     run::shown(run::cargo(&["fmt", "--all", "--check"]))?;
     run::shown(run::cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
     let mut doc = run::cargo(&["doc", "--workspace", "--no-deps", "--locked", "--quiet"]);
     doc.env("RUSTDOCFLAGS", "-D warnings");
     run::shown(doc)?;
     tidy::run()?;
-    generate::check()?;
     parts_for_tests()?;
-    run::shown(run::cargo(&["test", "--workspace", "--locked", "--exclude", "berth-e2e", "--exclude", "berth-e2e-kubernetes"]))
+    run::shown(run::cargo(&[
+        "test",
+        "--workspace",
+        "--locked",
+        "--exclude",
+        "berth-e2e",
+        "--exclude",
+        "berth-e2e-kubernetes",
+    ]))
 }
 
 /// Every test: without a cluster, of the local Kubernetes itself, and the stories on it.
@@ -24,7 +30,15 @@ pub(crate) fn test() -> Result<()> {
     run::shown(run::cargo(&["test", "--package", "berth-e2e-kubernetes", "--locked"]))?;
     install::on_a_fresh_cluster(|| {
         // One story at a time: they stop nodes and etcd under each other otherwise.
-        run::cargo(&["test", "--package", "berth-e2e", "--locked", "--no-fail-fast", "--", "--test-threads=1"])
+        run::cargo(&[
+            "test",
+            "--package",
+            "berth-e2e",
+            "--locked",
+            "--no-fail-fast",
+            "--",
+            "--test-threads=1",
+        ])
     })
 }
 

@@ -20,7 +20,11 @@ pub(super) fn measure(report: &mut Report) -> Result<()> {
         ordered.push(stateful_set(run, "OrderedReady")?);
         parallel.push(stateful_set(run, "Parallel")?);
     }
-    report.add("apply → first SELECT through the proxy (three members, quorum of one)", Figure::new(first, "s"), vec![]);
+    report.add(
+        "apply → first SELECT through the proxy (three members, quorum of one)",
+        Figure::new(first, "s"),
+        vec![],
+    );
     report.add(
         "apply → all three members ready (Berth: replicating, in quorum; StatefulSet: three unrelated databases)",
         Figure::new(all, "s"),
@@ -47,7 +51,8 @@ fn berth(run: usize) -> Result<(f64, f64)> {
 /// A StatefulSet as people write it for this image: initdb by its entrypoint's steps, then the server, with a readiness probe.
 fn stateful_set(run: usize, policy: &str) -> Result<f64> {
     let place = Place::new(&format!("bench-set-{}-{run}", policy.to_lowercase()))?;
-    let manifest = include_str!("statefulset.yaml").replace("$NAMESPACE", place.name()).replace("$POLICY", policy);
+    let manifest =
+        include_str!("statefulset.yaml").replace("$NAMESPACE", place.name()).replace("$POLICY", policy);
     let began = Instant::now();
     kubectl::apply(&manifest)?;
     eventually(UNHURRIED, "three pods of the StatefulSet are ready", || {

@@ -20,7 +20,9 @@ impl Figure {
     pub(super) fn median(&self) -> f64 {
         let middle = self.values.len() / 2;
         match (self.values.get(middle), self.values.len() % 2) {
-            (Some(upper), 0) => self.values.get(middle.wrapping_sub(1)).map_or(*upper, |lower| f64::midpoint(*lower, *upper)),
+            (Some(upper), 0) => {
+                self.values.get(middle.wrapping_sub(1)).map_or(*upper, |lower| f64::midpoint(*lower, *upper))
+            }
             (Some(value), _) => *value,
             (None, _) => f64::NAN,
         }

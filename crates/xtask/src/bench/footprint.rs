@@ -30,8 +30,10 @@ fn proportional(program: &str) -> Result<Vec<f64>> {
             continue;
         }
         let Ok(rollup) = fs::read_to_string(folder.join("smaps_rollup")) else { continue };
-        let pss = rollup.lines().find_map(|l| l.strip_prefix("Pss:")).and_then(|l| l.trim().strip_suffix(" kB"));
-        let kibibytes: f64 = pss.context("smaps_rollup tells no Pss")?.trim().parse().context("Pss is no number")?;
+        let pss =
+            rollup.lines().find_map(|l| l.strip_prefix("Pss:")).and_then(|l| l.trim().strip_suffix(" kB"));
+        let kibibytes: f64 =
+            pss.context("smaps_rollup tells no Pss")?.trim().parse().context("Pss is no number")?;
         found.push(kibibytes / 1024.0);
     }
     Ok(found)

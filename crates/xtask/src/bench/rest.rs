@@ -17,11 +17,16 @@ pub(super) fn measure(report: &mut Report) -> Result<()> {
     settle(Duration::from_secs(10))?;
     let (before, writes) = (requests()?, topology_writes()?);
     settle(REST)?;
-    let (lease, other): (Vec<_>, Vec<_>) = requests()?.split_off(before.len()).into_iter().partition(|r| r == "leases");
+    let (lease, other): (Vec<_>, Vec<_>) =
+        requests()?.split_off(before.len()).into_iter().partition(|r| r == "leases");
     let minutes = REST.as_secs_f64() / 60.0;
     #[expect(clippy::cast_precision_loss, reason = "counts of a minute are far below 2^52")]
     let per_minute = |count: usize| Figure::new(vec![count as f64 / minutes], "a minute");
-    report.add("at rest: the operator's requests to the Kubernetes API but for its Lease", per_minute(other.len()), vec![]);
+    report.add(
+        "at rest: the operator's requests to the Kubernetes API but for its Lease",
+        per_minute(other.len()),
+        vec![],
+    );
     report.add("at rest: the operator's requests for its Lease", per_minute(lease.len()), vec![]);
     #[expect(clippy::cast_precision_loss, reason = "counts of a minute are far below 2^52")]
     let written = (topology_writes()? - writes) as f64 / minutes;
@@ -31,7 +36,9 @@ pub(super) fn measure(report: &mut Report) -> Result<()> {
 
 fn settle(time: Duration) -> Result<()> {
     let until = Instant::now() + time;
-    wait::eventually(time + Duration::from_secs(5), "the time goes by", || Ok((Instant::now() >= until).then_some(())))
+    wait::eventually(time + Duration::from_secs(5), "the time goes by", || {
+        Ok((Instant::now() >= until).then_some(()))
+    })
 }
 
 /// What the operator asked of the API server so far, by resource; a watch that was opened once is no request at rest.
@@ -47,7 +54,11 @@ fn requests() -> Result<Vec<String>> {
 
 /// The number of puts that the topology's etcd has served.
 fn topology_writes() -> Result<i64> {
-    let metrics = kubectl::kubectl(&["get", "--raw", "/api/v1/namespaces/berth-system/services/berth-etcd:metrics/proxy/metrics"])?;
+    let metrics = kubectl::kubectl(&[
+        "get",
+        "--raw",
+        "/api/v1/namespaces/berth-system/services/berth-etcd:metrics/proxy/metrics",
+    ])?;
     let line = metrics.lines().find_map(|l| l.strip_prefix("etcd_mvcc_put_total "));
     #[expect(clippy::cast_possible_truncation, reason = "a count of puts is a whole number")]
     let count = line.context("etcd's metrics have no etcd_mvcc_put_total")?.trim().parse::<f64>()? as i64;

@@ -36,7 +36,7 @@ pub(super) fn measure(report: &mut Report) -> Result<()> {
     let (host, port) = PROXY_SERVICE.split_once(':').context("the proxy's Service has a port")?;
     let through = format!("host={host} port={port} user={} dbname=app sslmode=require", owner.user());
     let bouncer = Bouncer::start(&cluster, &keys, &address, owner.password())?;
-    let bounced = format!("host=127.0.0.1 port={PGBOUNCER_PORT} user=app dbname=app sslmode=require");
+    let pooled = format!("host=127.0.0.1 port={PGBOUNCER_PORT} user=app dbname=app sslmode=require");
 
     let run = |connection: &str, extra: &[&str]| pgbench(&cluster, connection, owner.password(), extra);
     run(&direct, &["-i", "-q", "-s", "10"])?;
@@ -51,7 +51,7 @@ pub(super) fn measure(report: &mut Report) -> Result<()> {
         for _ in 0..ROUNDS {
             ours.push(rate(&run(&through, &arguments)?)?);
             without.push(rate(&run(&direct, &arguments)?)?);
-            peer.push(rate(&run(&bounced, &arguments)?)?);
+            peer.push(rate(&run(&pooled, &arguments)?)?);
         }
         let unit = "transactions/s";
         let peers = vec![
@@ -77,7 +77,9 @@ fn pgbench(cluster: &Cluster, connection: &str, password: &str, arguments: &[&st
 
 fn rate(said: &str) -> Result<f64> {
     let rate = said.lines().find_map(|l| l.strip_prefix("tps = ")).and_then(|l| l.split(' ').next());
-    rate.with_context(|| format!("pgbench told no rate:\n{said}"))?.parse().context("pgbench's rate is no number")
+    rate.with_context(|| format!("pgbench told no rate:\n{said}"))?
+        .parse()
+        .context("pgbench's rate is no number")
 }
 
 /// The proxy's own certificate and key: databases let nobody in without one.
@@ -130,9 +132,19 @@ impl<'a> Bouncer<'a> {
         let bouncer = Self { cluster, folder };
         let configuration = bouncer.file("pgbouncer.ini");
         let uid = format!("--reuid={NOBODY}");
-        let ran = cluster.run_inside(&["setpriv", &uid, "--regid=65534", "--clear-groups", "pgbouncer", "-d", &configuration])?;
+        let ran = cluster.run_inside(&[
+            "setpriv",
+            &uid,
+            "--regid=65534",
+            "--clear-groups",
+            "pgbouncer",
+            "-d",
+            &configuration,
+        ])?;
         ensure!(ran.code == Some(0), "PgBouncer did not start: {}", ran.stderr);
-        berth_e2e::eventually(Duration::from_secs(10), "PgBouncer writes its pid", || Ok(fs::read_to_string(bouncer.file("pid")).ok()))?;
+        berth_e2e::eventually(Duration::from_secs(10), "PgBouncer writes its pid", || {
+            Ok(fs::read_to_string(bouncer.file("pid")).ok())
+        })?;
         Ok(bouncer)
     }
 

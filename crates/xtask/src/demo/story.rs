@@ -38,7 +38,8 @@ pub(super) fn tell() -> Result<()> {
     typed("berth", &["psql", "shop/orders", "--", "-c", "select current_user, version()"])?;
     let owner = database.owner()?;
     shown(owner.client("pgbench")?, &["-i", "-q", "-s", "5"])?;
-    let run = owner.client("pgbench")?.args(["-n", "-c", "8", "-j", "2", "-T", "15", "-M", "prepared"]).output()?;
+    let run =
+        owner.client("pgbench")?.args(["-n", "-c", "8", "-j", "2", "-T", "15", "-M", "prepared"]).output()?;
     let said = String::from_utf8_lossy(&run.stdout).into_owned();
     say(&format!("\n$ pgbench -n -c 8 -j 2 -T 15 -M prepared\n{said}"));
     let tps = said.lines().find_map(|l| l.strip_prefix("tps = ")).and_then(|l| l.split(' ').next());
@@ -65,7 +66,21 @@ pub(super) fn tell() -> Result<()> {
     title("PostgreSQL is killed while a tenant writes");
     let writer = Writer::start(database.owner()?)?;
     let term = database.term()?;
-    typed("kubectl", &["exec", &primary, "-n", "shop", "-c", "database", "--", "bash", "-c", "kill -KILL $(head -1 /berth/data/pgdata/postmaster.pid)"])?;
+    typed(
+        "kubectl",
+        &[
+            "exec",
+            &primary,
+            "-n",
+            "shop",
+            "-c",
+            "database",
+            "--",
+            "bash",
+            "-c",
+            "kill -KILL $(head -1 /berth/data/pgdata/postmaster.pid)",
+        ],
+    )?;
     eventually(UNHURRIED, "a new term", || Ok((database.term()? > term).then_some(())))?;
     writer.wait_for_more(20)?;
     database.wait_ready()?;
