@@ -7,7 +7,7 @@ use berth_e2e::{Place, audit, kubectl, wait};
 use std::time::{Duration, Instant};
 
 /// Long enough that anything that happens every half minute is seen.
-const REST: Duration = Duration::from_secs(60);
+const REST: Duration = Duration::from_mins(1);
 
 pub(super) fn measure(report: &mut Report) -> Result<()> {
     let place = Place::new("bench-rest")?;
