@@ -30,11 +30,11 @@ pub fn set(conditions: &mut Vec<Condition>, new: Condition) {
     }
 }
 
-/// A condition as of now. Use [`set`] to keep the time of one that did not change.
-pub fn new(type_: &str, holds: bool, reason: &str, message: &str, generation: i64, now: Time) -> Condition {
+/// A condition as of now; `status` is `True`, `False` or `Unknown`. Use [`set`] to keep the time of one that did not change.
+pub fn new(type_: &str, status: &str, reason: &str, message: &str, generation: i64, now: Time) -> Condition {
     Condition {
         type_: type_.to_owned(),
-        status: if holds { "True" } else { "False" }.to_owned(),
+        status: status.to_owned(),
         reason: reason.to_owned(),
         message: message.to_owned(),
         observed_generation: Some(generation),
@@ -58,12 +58,12 @@ mod tests {
 
     #[test]
     fn the_time_of_a_condition_moves_only_with_its_status() {
-        let mut all = vec![new(READY, false, "Creating", "one of three", 1, at(10))];
-        set(&mut all, new(READY, false, "Creating", "two of three", 1, at(20)));
+        let mut all = vec![new(READY, "False", "Creating", "one of three", 1, at(10))];
+        set(&mut all, new(READY, "False", "Creating", "two of three", 1, at(20)));
         assert_eq!((all[0].last_transition_time.clone(), all[0].message.as_str()), (at(10), "two of three"));
-        set(&mut all, new(READY, true, "Ready", "", 2, at(30)));
+        set(&mut all, new(READY, "True", "Ready", "", 2, at(30)));
         assert_eq!((all[0].last_transition_time.clone(), all[0].observed_generation), (at(30), Some(2)));
-        set(&mut all, new(BLOCKED, false, "NotBlocked", "", 2, at(30)));
+        set(&mut all, new(BLOCKED, "False", "NotBlocked", "", 2, at(30)));
         assert!(is_true(&all, READY) && !is_true(&all, BLOCKED) && !is_true(&all, DURABLE));
     }
 }

@@ -3,7 +3,10 @@
 //!
 //! Types and rules only: no client, and no decision. What an object leads to is decided by the planner in `berth-core`;
 //! the operator translates from here to there in one file.
-#![expect(unreachable_pub, reason = "the schema derive repeats each public struct inside a function of its own")]
+#![expect(
+    unreachable_pub,
+    reason = "the schema derive repeats each public struct inside a function of its own"
+)]
 
 mod class;
 mod cluster;

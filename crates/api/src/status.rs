@@ -74,6 +74,8 @@ pub enum StatusPhase {
     Blocked,
     /// It is being deleted.
     Deleting,
+    /// The topology cannot be read; the members may well serve.
+    Unknown,
 }
 
 /// One member.

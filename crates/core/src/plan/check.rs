@@ -222,6 +222,7 @@ fn delete_pod(delete: &DeletePod, observed: &Observed) -> Result<(), Unsafe> {
     let holds = match why {
         Why::Ended => processes == Processes::Ended,
         Why::NeverStarted => processes == Processes::NeverStarted,
+        Why::Failing => !primary && pod.failing(),
         Why::Left => {
             if let Some(member) = &pod.member {
                 has_left(member.as_str(), observed)?;

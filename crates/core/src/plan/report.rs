@@ -1,7 +1,7 @@
 //! What is known of a cluster and what it waits for, as status, events and the command line say it.
 //!
-//! Here the report becomes conditions. When something began is taken over from the report before, so that a wait keeps its beginning
-//! however often it is seen.
+//! Only the words: `summary` fills them in. When a wait began is taken over from the report before, so that it keeps its
+//! beginning however often it is seen.
 
 use super::observed::Time;
 use super::waiting::{Needs, Waiting};
@@ -23,10 +23,8 @@ pub struct Report {
     pub primary: Option<MemberId>,
     /// The rule's term.
     pub term: Option<Term>,
-    /// Whether the primary lets tenants in.
-    pub available: bool,
-    /// How many members every commit is on, beside the primary, and how many are asked for.
-    pub acks: Option<(u32, u32)>,
+    /// The conditions, in the order of their types.
+    pub conditions: Vec<Condition>,
     /// What is awaited: what needs a person first.
     pub waiting: Vec<Waiting>,
     /// The steps of the plan, for people; none when there is nothing to do.
@@ -52,6 +50,8 @@ pub enum Stage {
     Blocked,
     /// It is being deleted.
     Deleting,
+    /// The topology cannot be read; the members may well serve.
+    Unknown,
 }
 
 /// What is known of a member.
@@ -132,19 +132,77 @@ pub struct Condition {
     /// Its type.
     pub kind: ConditionType,
     /// Whether it holds.
-    pub holds: bool,
+    pub holds: Truth,
     /// A word for why.
     pub reason: &'static str,
     /// A sentence for people.
     pub message: String,
 }
 
+/// Whether a condition holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+pub enum Truth {
+    /// It does.
+    True,
+    /// It does not.
+    False,
+    /// What it rests on cannot be read.
+    Unknown,
+}
+
+impl From<bool> for Truth {
+    fn from(holds: bool) -> Self {
+        if holds { Self::True } else { Self::False }
+    }
+}
+
+impl Truth {
+    /// As the Kubernetes API writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+impl ConditionType {
+    /// As the Kubernetes API writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "Ready",
+            Self::Available => "Available",
+            Self::Progressing => "Progressing",
+            Self::Durable => "Durable",
+            Self::Blocked => "Blocked",
+        }
+    }
+}
+
+/// A wait as it was reported before, by the status or by this process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Before {
+    /// Its reason.
+    pub reason: String,
+    /// What it was on, as [`super::Awaited::on`] writes it.
+    pub on: String,
+    /// Since when.
+    pub since: Time,
+}
+
 impl Report {
-    /// Takes over since when each wait is there from the report or the status before, told by its reason and what it is on.
+    /// Takes over since when each wait is there. A wait is the same if reason and object are; the words about it may change.
     #[must_use]
-    pub fn since(mut self, before: impl Fn(&str, &str) -> Option<Time>) -> Self {
+    pub fn since(mut self, before: &[Before]) -> Self {
         for waiting in &mut self.waiting {
-            if let Some(since) = before(waiting.on.reason(), &waiting.on.on()) {
+            let object = waiting.on.object();
+            let same = before.iter().filter(|b| {
+                b.reason == waiting.on.reason()
+                    && (b.on == object
+                        || b.on.strip_prefix(&object).is_some_and(|rest| rest.starts_with(": ")))
+            });
+            if let Some(since) = same.map(|b| b.since).min() {
                 waiting.since = waiting.since.min(since);
             }
         }
@@ -154,5 +212,10 @@ impl Report {
     /// What belongs into `status.blocked`: all that does not go on by itself.
     pub fn blocked(&self) -> impl Iterator<Item = &Waiting> {
         self.waiting.iter().filter(|w| w.on.needs() != Needs::Time)
+    }
+
+    /// How many members are in their place.
+    pub fn in_place(&self) -> usize {
+        self.members.iter().filter(|member| member.in_place).count()
     }
 }

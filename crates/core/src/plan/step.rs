@@ -176,6 +176,8 @@ pub enum Why {
     Ended,
     /// It never started and was rendered from an older revision: a new one may do better.
     NeverStarted,
+    /// It is not the primary's, ends again and again, and was rendered from an older revision.
+    Failing,
     /// Its member has left the voters and the cluster.
     Left,
     /// The cluster is being deleted.
@@ -193,4 +195,49 @@ pub enum Ended {
     NodeGone,
     /// Its node is tainted out-of-service.
     NodeOutOfService,
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::AddFinalizer { .. } => write!(f, "put the finalizer on the cluster"),
+            Self::NoteCounter { counter, .. } => write!(f, "note that {counter} member ids are allocated"),
+            Self::NoteGrant { grant, .. } => {
+                write!(f, "note that {} may initialise the cluster", grant.member)
+            }
+            Self::NoteGrantOnClaim { claim, .. } => {
+                write!(f, "note on claim {} that it may be initialised", claim.name)
+            }
+            Self::NoteBootstrapped { .. } => write!(f, "note that the cluster was initialised"),
+            Self::CreateClaim { name, .. } => write!(f, "create claim {name}"),
+            Self::GrowClaim { claim, size } => write!(f, "grow claim {} to {size}", claim.name),
+            Self::RetainVolume { volume, .. } => write!(f, "let volume {volume} outlive its claim"),
+            Self::RetireClaim { claim } => write!(f, "mark claim {} as kept without a member", claim.name),
+            Self::EnsureAccess => write!(f, "bring the owner's secret up to date"),
+            Self::EnsureCertificates { members } => write!(f, "issue {} certificates", members.len()),
+            Self::EnsureUser => write!(f, "give the members their rights in the topology"),
+            Self::PutIntent { intent, .. } => {
+                write!(f, "tell the members what generation {} asks", intent.generation)
+            }
+            Self::CreatePod { identity } => write!(f, "create pod {}", identity.member),
+            Self::DeletePod(delete) => write!(f, "delete pod {}: {}", delete.name, delete.why.sentence()),
+            Self::ReleasePod { name, .. } => write!(f, "let pod {name} go: its processes have ended"),
+            Self::RemoveMember { member } => write!(f, "forget what {member} said of itself"),
+            Self::RemoveRecords => write!(f, "remove the cluster from the topology"),
+            Self::RemoveFinalizer { .. } => write!(f, "let the cluster go"),
+        }
+    }
+}
+
+impl Why {
+    /// Why, in words.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Ended => "it ended, and a new one takes its place on the same claim",
+            Self::NeverStarted => "it never started, and the spec has changed since",
+            Self::Failing => "it ends again and again, and the spec has changed since",
+            Self::Left => "its member has left",
+            Self::ClusterDeleted => "the cluster is being deleted",
+        }
+    }
 }

@@ -225,7 +225,13 @@ impl Awaited {
         }
     }
 
-    /// What is awaited, and on which object.
+    /// The object that it is on: the same however the words about it change.
+    pub fn object(&self) -> String {
+        let on = self.on();
+        on.split_once(": ").map_or(on.clone(), |(object, _)| object.to_owned())
+    }
+
+    /// What is awaited, and on which object: `object: what`.
     pub fn on(&self) -> String {
         match self {
             Self::ValidSpec { problems } => format!("spec: {problems}"),

@@ -1,0 +1,1 @@
+//! Tables, snapshots and properties of the planner.
