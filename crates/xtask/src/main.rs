@@ -4,6 +4,7 @@
 
 mod bench;
 mod demo;
+mod generate;
 mod install;
 mod kube;
 mod run;
@@ -36,6 +37,8 @@ enum Task {
     /// The demo's own part, on the cluster that the environment names.
     #[command(hide = true)]
     DemoStory,
+    /// Makes the files that are made from the types: `crds/` and `docs/api.md`.
+    Generate(generate::Arguments),
     /// The rules that no compiler knows: file heads, file sizes, who may import whom, words that do not belong here.
     Tidy,
     /// Brings up the local Kubernetes; it runs on until `down`.
@@ -58,6 +61,7 @@ fn main() -> anyhow::Result<()> {
         Task::BenchFigures => bench::figures(),
         Task::Demo => demo::demo(),
         Task::DemoStory => demo::story(),
+        Task::Generate(arguments) => generate::run(&arguments),
         Task::Tidy => tidy::run(),
         Task::Up(arguments) => kube::up(arguments),
         Task::Down(which) => kube::down(&which),
