@@ -1,0 +1,198 @@
+//! Bringing a cluster up from outside: preparing what it needs, starting its guard, listening to what it tells.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::{Cluster, Options};
+use crate::addresses::MOST_NODES;
+use crate::error::Error;
+use crate::layout::{Layout, visible_in_nodes};
+use crate::process::{line, run, tail};
+use crate::protocol::{DETACH, Event, State};
+use crate::setup::{self, Programs, Setup};
+use crate::{image, parts, teardown};
+
+/// The name of the program that guards and supervises.
+const PROGRAM: &str = "berth-kubernetes";
+
+/// The hold on a cluster that ends with this process.
+#[derive(Debug)]
+pub(super) struct Owned {
+    guard: Child,
+    /// Its closing tells the guard that the owner is gone.
+    hold: ChildStdin,
+}
+
+impl Owned {
+    /// Lets the cluster live on.
+    pub(super) fn release(mut self) -> Result<(), Error> {
+        self.hold.write_all(DETACH.as_bytes()).map_err(Error::io("write to", "the cluster's guard"))
+    }
+
+    /// Waits for the end of everything.
+    pub(super) fn end(self, layout: &Layout) -> Result<(), Error> {
+        let Self { mut guard, hold } = self;
+        drop(hold);
+        let status = guard.wait().map_err(Error::io("wait for", "the cluster's guard"))?;
+        if status.success() {
+            return Ok(());
+        }
+        let log = layout.log("guard");
+        Err(Error::Ended {
+            process: "the guard".to_owned(),
+            status: status.to_string(),
+            tail: tail(&log),
+            log,
+        })
+    }
+}
+
+/// See [`Cluster::up`].
+pub(super) fn launch(options: Options) -> Result<Cluster, Error> {
+    let Options { name, workers, images, progress } = options;
+    if !rustix::process::geteuid().is_root() {
+        return refused("a local Kubernetes needs root: it makes namespaces, mounts and cgroups".to_owned());
+    }
+    if !(1..=MOST_NODES).contains(&workers) {
+        return refused(format!("{workers} workers cannot be; choose 1 to {MOST_NODES}"));
+    }
+    let layout = Layout::of(&name)?;
+    let _turn = turn(&layout, &name)?;
+    if teardown::is_running(&layout)? {
+        return Err(Error::AlreadyRunning { name });
+    }
+
+    let parts = parts::ensure(&progress).map_err(prepared)?;
+    visible_in_nodes(&parts.kubernetes_bin, "XDG_CACHE_HOME")?;
+    let mut archives = vec![image::pause(&progress).map_err(prepared)?.archive];
+    for archive in images {
+        archives.push(archive.canonicalize().map_err(Error::io("find", archive))?);
+    }
+    let program = program()?;
+
+    // Whatever a crash left behind, and the logs of the time before.
+    teardown::clear(&layout, &name, MOST_NODES)?;
+    let logs = layout.logs();
+    if logs.exists() {
+        fs::remove_dir_all(&logs).map_err(Error::io("remove", &logs))?;
+    }
+    fs::create_dir_all(&logs).map_err(Error::io("create", &logs))?;
+    fs::copy(&program, layout.program()).map_err(Error::io("copy", &program))?;
+    let setup = Setup {
+        name,
+        root: layout.root().to_path_buf(),
+        workers,
+        programs: programs(parts),
+        images: archives,
+    };
+    setup::write(&layout.setup(), &setup)?;
+    start(layout, &progress)
+}
+
+fn start(layout: Layout, progress: &crate::progress::Progress) -> Result<Cluster, Error> {
+    let log = layout.log("guard");
+    let errors = fs::File::create(&log).map_err(Error::io("create", &log))?;
+    let mut command = Command::new("setsid");
+    command.arg(layout.program()).arg("guard").arg(layout.root());
+    command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors);
+    let mut guard = command.spawn().map_err(|source| Error::Start { command: line(&command), source })?;
+    let (Some(hold), Some(events)) = (guard.stdin.take(), guard.stdout.take()) else {
+        return refused("the guard has no pipes".to_owned());
+    };
+    let owned = Owned { guard, hold };
+    let mut failure = None;
+    for line in BufReader::new(events).lines() {
+        let line = line.map_err(Error::io("read from", "the cluster's guard"))?;
+        match serde_json::from_str(&line) {
+            Ok(Event::Step { what, millis }) => {
+                progress.say(&format!("{:>5}.{} s  {what}", millis / 1000, millis % 1000 / 100));
+            }
+            Ok(Event::Ready(state)) => return Ok(ready(layout, state, owned)),
+            Ok(Event::Failed(message)) => failure = Some(message),
+            Err(source) => {
+                return Err(Error::Malformed { what: "an event", path: layout.program(), source });
+            }
+        }
+    }
+    // The pipe has ended, so the supervisor is dead and the guard is clearing up behind it.
+    let logs = [layout.log("supervisor"), log];
+    let message = failure.unwrap_or_else(|| {
+        let tails = logs.each_ref().map(|log| tail(log)).join("\n");
+        format!("the cluster's supervisor ended during bring-up:\n{tails}")
+    });
+    owned.end(&layout)?;
+    Err(Error::Supervisor { message })
+}
+
+fn ready(layout: Layout, state: State, owned: Owned) -> Cluster {
+    Cluster { layout, state, owned: Some(owned) }
+}
+
+/// Held while a cluster is launched or its remains are removed, so that two such calls do not meet.
+pub(super) fn turn(layout: &Layout, name: &str) -> Result<fs::File, Error> {
+    let path = layout.turn();
+    fs::create_dir_all(layout.root()).map_err(Error::io("create", layout.root()))?;
+    let file = fs::File::create(&path).map_err(Error::io("create", &path))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            refused(format!("another process is bringing `{name}` up or removing it; wait for it"))
+        }
+        Err(error) => Err(Error::sys("lock", &path)(error)),
+    }
+}
+
+fn programs(parts: parts::Parts) -> Programs {
+    Programs {
+        kubernetes: parts.kubernetes_bin,
+        etcd: parts.etcd,
+        containerd: parts.containerd,
+        ctr: parts.ctr,
+        coredns: parts.coredns,
+        csi_driver: parts.csi_driver,
+        csi_provisioner: parts.csi_provisioner,
+        csi_resizer: parts.csi_resizer,
+        csi_snapshotter: parts.csi_snapshotter,
+        snapshot_controller: parts.snapshot_controller,
+        snapshot_crds: parts.snapshot_crds,
+    }
+}
+
+/// The program of this crate, current if cargo is there to build it.
+///
+/// A caller is started by cargo (`cargo xtask`, `cargo test`), which builds what the caller links but not a program
+/// that it only starts. Without cargo, the program is taken from beside the caller.
+fn program() -> Result<PathBuf, Error> {
+    let caller = std::env::current_exe().map_err(Error::io("find", "the running program"))?;
+    // Tests and examples lie one folder below the programs of their build.
+    let mut folders = caller.ancestors().skip(1);
+    let folder = folders.find(|folder| !folder.ends_with("deps") && !folder.ends_with("examples"));
+    let folder = folder.unwrap_or(Path::new("/"));
+    if let Some(cargo) = std::env::var_os("CARGO") {
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "--bin", PROGRAM, "--manifest-path"]).arg(manifest);
+        if folder.ends_with("release") {
+            build.arg("--release");
+        }
+        run(&mut build)?;
+    }
+    let path = folder.join(PROGRAM);
+    if path.exists() {
+        Ok(path)
+    } else {
+        refused(format!("{} is not there; build it with `cargo build --bin {PROGRAM}`", path.display()))
+    }
+}
+
+fn prepared(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::Parts(Box::new(error))
+}
+
+fn refused<T>(reason: String) -> Result<T, Error> {
+    Err(Error::Refused { reason })
+}
