@@ -1,1 +1,89 @@
-//! The election: see decide.
+//! The decision core of a member: what it does next, from what it knows.
+//!
+//! [`decide`] is pure and deterministic. The agent runs it, and so do the simulation and the model checker: none of them has a copy of
+//! its rules. It is level-triggered: an event only changes what is known, and the next step follows from all that is known, so that a lost
+//! or repeated event, and an agent that starts over, come to the same end.
+//!
+//! At most one effect is under way at a time. Its outcome comes back under the number it was asked with and is ignored when that is
+//! no longer the pending one; a fence and the pod's end are the only ones that do not wait for it.
+//!
+//! What happens in which phase of the rule:
+//! - no rule, or Bootstrapping and Electing by this member: [`ascend`] makes it the primary of the term;
+//! - Serving by this member: [`serve`] keeps gate, route, settings and voters as they should be;
+//! - led by another: [`follow`] copies its data and streams its log;
+//! - the pod ends: [`stop`].
+//!
+//! It deliberately does not know how anything is done, and it never takes the absence of a member for its death.
+
+mod absorb;
+mod action;
+mod announce;
+mod ascend;
+mod event;
+mod failure;
+mod follow;
+mod guard;
+mod ledger;
+mod moment;
+mod refuse;
+mod route;
+mod serve;
+mod state;
+mod step;
+mod stop;
+mod summary;
+pub mod voters;
+mod wait;
+
+pub use action::{AccessWanted, Action, Effect, EffectKind, Issued, RuleRevision, Run};
+pub use event::{Event, KnownRule, News, Outcome, ProcessNews, View};
+pub use ledger::{Era, Ledger};
+pub use moment::Moment;
+pub use state::{Down, Force, Gate, Me, Notes, Server, Source, State, Up};
+pub use summary::Summary;
+pub use wait::{Refusal, Wait};
+
+use state::{Announcing, Pending};
+use step::Step;
+
+/// What the member knows after `event`, and what it does now.
+pub fn decide(state: &State, event: Event, now: Moment) -> (State, Vec<Action>) {
+    let mut state = state.clone();
+    absorb::absorb(&mut state, event, now);
+    let mut actions = Vec::new();
+    match step::next(&state, now) {
+        Step::Do(effect) => {
+            state.waiting = None;
+            actions.push(issue(&mut state, *effect));
+        }
+        Step::Wait(wait) => {
+            if state.waiting.as_ref().is_none_or(|(before, _)| *before != wait) {
+                state.waiting = Some((wait, now));
+            }
+        }
+        Step::Rest => state.waiting = None,
+        Step::Busy => {}
+        Step::Exit => {
+            state.pending = None;
+            actions.push(Action::Exit);
+        }
+    }
+    if let Some(record) = announce::due(&state, now) {
+        let number = state.number();
+        state.announcing = Some(Announcing { number, record: record.clone() });
+        actions.push(Action::Announce { number, record: Box::new(record) });
+    }
+    state.alarm = announce::next_change(&state, now).into_iter().chain(state.failures.next(now)).min();
+    (state, actions)
+}
+
+fn issue(state: &mut State, effect: Effect) -> Action {
+    let known = state.world.view.rule.as_ref();
+    let (term, rule) = known.map_or((crate::Term(0), None), |known| (known.rule.term, Some(known.revision)));
+    let issued = Issued { number: state.number(), term, rule };
+    state.pending = Some(Pending { issued, effect: effect.clone() });
+    Action::Run { issued, effect: Box::new(effect) }
+}
+
+#[cfg(test)]
+mod tests;

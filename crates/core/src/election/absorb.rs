@@ -1,0 +1,87 @@
+//! How an event changes what a member knows. Nothing is decided here.
+//!
+//! Late words are dropped here too: of a run that is over, of an effect that is no longer pending, of a status that was asked for before
+//! something was done to the server, of a rule older than one already known.
+
+mod outcome;
+mod status;
+mod topology;
+
+use super::action::{EffectKind, Run};
+use super::event::{Event, ProcessNews};
+use super::failure::STEADY;
+use super::moment::Moment;
+use super::state::{Down, Server, State, Stopping, Up};
+use crate::topology::Replication;
+
+pub(super) fn absorb(state: &mut State, event: Event, now: Moment) {
+    match event {
+        Event::Topology(news) => topology::absorb(state, news),
+        Event::Process(news) => process(state, news, now),
+        Event::Status { run, asked, answer } => status::absorb(state, run, asked, answer, now),
+        Event::Verifier(digest) => state.verifier = digest,
+        Event::Done { issued, outcome } => outcome::absorb(state, issued, outcome, now),
+        Event::Announced { number, result } => announced(state, number, result, now),
+        Event::StopAsked => {
+            if state.stopping == Stopping::No {
+                state.stopping = Stopping::Asked;
+            }
+        }
+        Event::Tick => {}
+    }
+    status::age(state, now);
+}
+
+fn process(state: &mut State, news: ProcessNews, now: Moment) {
+    match news {
+        ProcessNews::Runs(run) => {
+            let known = state.server.up().is_some_and(|up| up.run == run);
+            if run > state.ended && !known {
+                state.server = Server::Up(Box::new(Up::found(run, now)));
+            }
+        }
+        ProcessNews::Absent { latest } => {
+            state.ended = state.ended.max(latest);
+            state.server = Server::Down(Down::default());
+        }
+        ProcessNews::Exited { run, how, asked } => exited(state, run, how, asked, now),
+    }
+}
+
+fn exited(state: &mut State, run: Run, how: String, asked: bool, now: Moment) {
+    if run <= state.ended {
+        return;
+    }
+    state.ended = run;
+    let since = state.server.up().filter(|up| up.run == run).map(|up| up.since);
+    if let (Server::Up(_), None) = (&state.server, since) {
+        return;
+    }
+    if !asked {
+        if since.is_some_and(|since| now.since(since) >= STEADY) {
+            state.failures.steady();
+        }
+        state.failures.crashed(format!("the database ended by {how}"), now);
+    }
+    state.server = Server::Down(Down { how: Some(how), counted: false });
+    if state.pending.as_ref().is_some_and(|pending| pending.effect.kind().needs_server()) {
+        state.pending = None;
+    }
+    state.streamed.clear();
+    state.short = None;
+    status::lag(state, Replication::Detached, now);
+}
+
+fn announced(state: &mut State, number: u64, result: Result<(), String>, now: Moment) {
+    if state.announcing.as_ref().is_none_or(|announcing| announcing.number != number) {
+        return;
+    }
+    let Some(announcing) = state.announcing.take() else { return };
+    match result {
+        Ok(()) => {
+            state.failures.succeeded(EffectKind::Announce);
+            state.world.announced = Some(announcing.record);
+        }
+        Err(reason) => state.failures.failed(EffectKind::Announce, reason, false, now),
+    }
+}

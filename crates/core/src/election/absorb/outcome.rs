@@ -1,0 +1,127 @@
+//! What came of the effect that was asked for.
+
+use super::topology;
+use crate::database::{Boot, Volume};
+use crate::election::action::{Effect, EffectKind, Issued};
+use crate::election::event::Outcome;
+use crate::election::moment::Moment;
+use crate::election::state::{Force, Gate, Notes, Server, Source, State, Stopping, Up};
+
+pub(super) fn absorb(state: &mut State, issued: Issued, outcome: Outcome, now: Moment) {
+    let Some(pending) = state.pending.take_if(|pending| pending.issued == issued) else { return };
+    let kind = pending.effect.kind();
+    if let (EffectKind::PutRoute, Stopping::Asked) = (kind, state.stopping) {
+        state.stopping = Stopping::Told;
+    }
+    match outcome {
+        Outcome::Failed { reason, retryable } => failed(state, &pending.effect, reason, retryable, now),
+        Outcome::Conflict(view) => {
+            state.failures.succeeded(kind);
+            topology::listed(state, *view);
+        }
+        Outcome::Inspected(_)
+        | Outcome::LedgerWritten(_)
+        | Outcome::Initialized
+        | Outcome::Cloned
+        | Outcome::Started { .. }
+        | Outcome::Stopped
+        | Outcome::Fenced
+        | Outcome::Following(_)
+        | Outcome::Promoted(_)
+        | Outcome::QuorumInForce { .. }
+        | Outcome::TermWritten { .. }
+        | Outcome::AccessEnsured(_)
+        | Outcome::GateOpened
+        | Outcome::Applied { .. }
+        | Outcome::RuleSwapped { .. }
+        | Outcome::RoutePut(_) => {
+            state.failures.succeeded(kind);
+            done(state, outcome, now);
+        }
+    }
+    if let Some(up) = state.server.up_mut().filter(|_| kind.needs_server()) {
+        up.changed = now;
+    }
+}
+
+fn failed(state: &mut State, effect: &Effect, reason: String, retryable: bool, now: Moment) {
+    if let (Effect::Promote(_), Some(up)) = (effect, state.server.up_mut()) {
+        up.botched = true;
+        state.failures.crashed(reason.clone(), now);
+    }
+    if let (Effect::SetQuorum(_), Some(up)) = (effect, state.server.up_mut()) {
+        // It may or may not be in force.
+        up.force = Force::Unknown;
+    }
+    if let (Effect::Follow(_), Some(up)) = (effect, state.server.up_mut()) {
+        up.source = Source::Unknown;
+    }
+    state.failures.failed(effect.kind(), reason, !retryable, now);
+}
+
+fn done(state: &mut State, outcome: Outcome, now: Moment) {
+    match outcome {
+        Outcome::Inspected(volume) => state.volume = Some(volume),
+        Outcome::LedgerWritten(ledger) => {
+            let counted = state.notes.ledger().is_some_and(|before| ledger.starts > before.starts);
+            if let Server::Down(down) = &mut state.server {
+                down.counted |= counted;
+            }
+            state.notes = Notes::Present(ledger);
+        }
+        // What there is now is looked at, not assumed.
+        Outcome::Initialized | Outcome::Cloned => state.volume = None,
+        Outcome::Started { run, boot, settings, quorum } => {
+            if run <= state.ended {
+                return;
+            }
+            let mut up = Up::found(run, now);
+            up.force = Force::Known { quorum, since: None };
+            up.gate = Gate::Shut;
+            up.source = match boot {
+                Boot::Alone => Source::Alone,
+                Boot::Following(peer) => Source::Of(peer),
+            };
+            up.settings = Some(settings);
+            state.server = Server::Up(Box::new(up));
+        }
+        // The server's end is told by the warden.
+        Outcome::Stopped | Outcome::Fenced => {}
+        Outcome::AccessEnsured(wanted) => state.access = Some(wanted),
+        Outcome::RuleSwapped { known, route } => {
+            if let crate::topology::Phase::Serving = known.rule.phase {
+                state.failures.succeeded(EffectKind::Promote);
+            }
+            topology::rule(state, Some(known));
+            state.world.route = Some(route);
+        }
+        Outcome::RoutePut(route) => state.world.route = Some(route),
+        Outcome::Following(peer) => {
+            on_server(state, |up| up.source = peer.map_or(Source::Alone, Source::Of));
+        }
+        Outcome::Promoted(start) => on_server(state, |up| {
+            up.promoted = Some(start);
+            up.status = None;
+        }),
+        Outcome::QuorumInForce { quorum, position } => {
+            on_server(state, |up| up.force = Force::Known { quorum, since: Some(position) });
+        }
+        Outcome::TermWritten { row, position } => on_server(state, |up| up.row = Some((row, position))),
+        Outcome::GateOpened => on_server(state, |up| up.gate = Gate::Open),
+        Outcome::Applied { settings, outcome } => on_server(state, |up| {
+            up.settings = Some(settings);
+            up.settled = outcome;
+        }),
+        // Both are handled before.
+        Outcome::Conflict(_) | Outcome::Failed { .. } => {}
+    }
+    if let Some(Volume::Empty) = state.volume {
+        state.access = None;
+    }
+}
+
+fn on_server(state: &mut State, change: impl FnOnce(&mut Up)) {
+    if let Some(up) = state.server.up_mut() {
+        change(up);
+    }
+}

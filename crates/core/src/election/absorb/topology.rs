@@ -1,0 +1,80 @@
+//! What is heard of the topology.
+
+use crate::election::action::RuleRevision;
+use crate::election::event::{KnownRule, News, View};
+use crate::election::state::State;
+
+pub(super) fn absorb(state: &mut State, news: News) {
+    match news {
+        News::Listed(view) => listed(state, *view),
+        News::Intent(intent) => {
+            // A cluster's generation only grows; an older intent is a late word.
+            let older = match (&state.world.view.intent, &intent) {
+                (Some(known), Some(new)) => new.generation < known.generation,
+                (Some(_) | None, None) | (None, Some(_)) => false,
+            };
+            if !older {
+                state.world.view.intent = intent.map(|intent| *intent);
+            }
+            state.world.unreadable = None;
+        }
+        News::Rule(known) => {
+            if known.as_ref().is_none_or(|known| known.revision >= revision(state)) {
+                rule(state, known.map(|known| *known));
+            }
+            state.world.unreadable = None;
+        }
+        News::Member(member, record) => {
+            if member == state.me.identity.member {
+                // Our own writes are known by their outcomes; only a removal by somebody else is news.
+                if record.is_none() {
+                    state.world.announced = None;
+                }
+            }
+            match record {
+                Some(record) => state.world.view.members.insert(member, *record),
+                None => state.world.view.members.remove(&member),
+            };
+        }
+        News::Unreadable { key, reason } => state.world.unreadable = Some((key, reason)),
+        News::Away(reason) => state.world.away = Some(reason),
+        News::Back => state.world.away = None,
+    }
+}
+
+fn revision(state: &State) -> RuleRevision {
+    state.world.view.rule.as_ref().map_or(RuleRevision(i64::MIN), |known| known.revision)
+}
+
+/// Everything at once. It may be older than what was known, when the store was restored: then it is still what the store holds.
+pub(super) fn listed(state: &mut State, view: View) {
+    let mine = view.members.get(&state.me.identity.member);
+    if !state.world.listed {
+        state.world.told_starts =
+            mine.filter(|record| record.identity == state.me.identity).map_or(0, |record| record.starts);
+    }
+    state.world.announced = mine.cloned();
+    state.world.listed = true;
+    state.world.away = None;
+    state.world.unreadable = None;
+    let known = view.rule.clone();
+    state.world.view = View { rule: state.world.view.rule.take(), ..view };
+    rule(state, known);
+}
+
+/// The rule as it is now. What was known of the standbys and of the route ends with its term.
+pub(super) fn rule(state: &mut State, known: Option<KnownRule>) {
+    let before = state.world.view.rule.as_ref().map(|known| (known.rule.term, known.revision));
+    let after = known.as_ref().map(|known| (known.rule.term, known.revision));
+    if before != after {
+        state.world.route = None;
+    }
+    if before.map(|(term, _)| term) != after.map(|(term, _)| term) {
+        state.streamed.clear();
+        state.short = None;
+    }
+    if let Some((term, _)) = after {
+        state.seen = state.seen.max(term);
+    }
+    state.world.view.rule = known;
+}

@@ -1,0 +1,195 @@
+//! How a member becomes the primary of a term: from nothing by a grant, or anew on its own data after its server ended.
+//!
+//! The order is the whole point: the rule names the term before anything starts; the server starts as a standby with the quorum of the term
+//! already in force; the pledge is durable before the promotion; the term counts only when its voters have its row on disk; only then does
+//! the rule say Serving. The gate is not opened here.
+//!
+//! Where the member died in between is told by the rule and the ledger. A term in which a promotion may have happened is not gone on with by
+//! another run of the server: the next term is.
+
+use super::action::Effect;
+use super::event::KnownRule;
+use super::ledger::Era;
+use super::state::{Force, Server, State, Up};
+use super::step::{Step, settings, start};
+use super::voters::{flushed_by, setting};
+use super::wait::{Refusal, Wait};
+use super::{route, serve};
+use crate::database::{Boot, LocalStatus, TermRow, Volume};
+use crate::position::LogPosition;
+use crate::term::{Term, Timeline};
+use crate::topology::{Intent, Phase, Rule};
+use std::collections::BTreeSet;
+
+/// There is no rule: only the member that holds the grant may write the first one.
+pub(super) fn from_nothing(state: &State, intent: &Intent) -> Step {
+    let me = &state.me.identity;
+    let Some(grant) = &intent.grant else { return Step::Wait(Wait::NoGrant) };
+    if grant.to.member != me.member {
+        return Step::Wait(Wait::Creating(grant.to.member.clone()));
+    }
+    if grant.to.claim != me.claim {
+        return Step::Wait(Wait::Refused(Refusal::OtherClaim(grant.to.claim.clone())));
+    }
+    if !state.is_announced() {
+        return Step::Wait(Wait::Unannounced);
+    }
+    let rule = Rule {
+        term: Term(1),
+        phase: Phase::Bootstrapping,
+        primary: me.clone(),
+        coordinator: None,
+        timeline: Timeline(1),
+        branched: None,
+        voters: BTreeSet::new(),
+        acks: 0,
+        system: None,
+        grant: grant.nonce.clone(),
+    };
+    Step::act(Effect::SwapRule { route: route::without_primary(intent, &rule), rule, expected: None })
+}
+
+/// The rule says that this member is to become the primary of its term.
+pub(super) fn step(state: &State, intent: &Intent, known: &KnownRule, volume: &Volume) -> Step {
+    let rule = &known.rule;
+    match volume {
+        Volume::Empty if rule.phase == Phase::Bootstrapping => make(state, rule),
+        Volume::Empty => Step::Wait(Wait::Refused(Refusal::PrimaryEmpty)),
+        Volume::Present { system, .. } => match &state.server {
+            Server::Unknown => Step::Wait(Wait::Warden),
+            Server::Down(_) => rise(state, intent, known),
+            Server::Up(up) => climb(state, intent, known, up, system),
+        },
+    }
+}
+
+fn make(state: &State, rule: &Rule) -> Step {
+    match state.notes.ledger() {
+        Some(ledger) if ledger.promise < rule.term => {
+            Step::act(Effect::WriteLedger(ledger.clone().pledging(rule.term)))
+        }
+        Some(_) | None => Step::act(Effect::Initialize),
+    }
+}
+
+fn rise(state: &State, intent: &Intent, known: &KnownRule) -> Step {
+    let rule = &known.rule;
+    let set_out = state.notes.ledger().is_some_and(|ledger| ledger.era(rule.term).is_some());
+    if rule.phase == Phase::Electing && set_out {
+        return new_term(state, intent, known);
+    }
+    let quorum = setting(rule.term, &rule.voters, rule.acks, &serve::idle(intent, None));
+    start(state, Boot::Alone, settings(intent, known), quorum)
+}
+
+/// The swap to a term of its own, after the server of the last one ended.
+pub(super) fn new_term(state: &State, intent: &Intent, known: &KnownRule) -> Step {
+    if !state.is_announced() {
+        // Whoever sees the new term finds the new address with it.
+        return Step::Wait(Wait::Unannounced);
+    }
+    let rule = Rule {
+        term: known.rule.term.next(),
+        phase: Phase::Electing,
+        coordinator: Some(state.me.identity.clone()),
+        timeline: known.rule.timeline.next(),
+        branched: None,
+        ..known.rule.clone()
+    };
+    Step::act(Effect::SwapRule {
+        route: route::without_primary(intent, &rule),
+        rule,
+        expected: Some(known.revision),
+    })
+}
+
+fn climb(state: &State, intent: &Intent, known: &KnownRule, up: &Up, system: &str) -> Step {
+    if let Force::Unknown = up.force {
+        // Another run of the agent started this server; what it had set is not known, and nothing was let in yet.
+        return Step::act(Effect::Stop(up.run));
+    }
+    let Some(status) = &up.status else {
+        return Step::Wait(Wait::NotAnswering(up.silent.clone()));
+    };
+    match up.promoted {
+        None => promote(state, &known.rule, status, up),
+        Some(start) => establish(state, intent, known, up, status, start, system),
+    }
+}
+
+fn promote(state: &State, rule: &Rule, status: &LocalStatus, up: &Up) -> Step {
+    if !status.in_recovery {
+        return Step::act(Effect::Stop(up.run));
+    }
+    let timeline = match rule.phase {
+        // No other member exists yet, so that the volume itself tells which numbers were used.
+        Phase::Bootstrapping => status.timeline.next(),
+        Phase::Electing | Phase::Serving | Phase::Switching => rule.timeline,
+    };
+    match state.notes.ledger() {
+        Some(ledger)
+            if ledger.newest().is_some_and(|era| era.term == rule.term && era.timeline == timeline) =>
+        {
+            Step::act(Effect::Promote(timeline))
+        }
+        Some(ledger) => {
+            let era = Era { term: rule.term, timeline, start: None };
+            Step::act(Effect::WriteLedger(ledger.clone().entering(era, status.timeline)))
+        }
+        None => Step::Wait(Wait::Refused(Refusal::NoLedger)),
+    }
+}
+
+fn establish(
+    state: &State,
+    intent: &Intent,
+    known: &KnownRule,
+    up: &Up,
+    status: &LocalStatus,
+    start: LogPosition,
+    system: &str,
+) -> Step {
+    let rule = &known.rule;
+    if let Some(step) = enter(state, rule.term, status.timeline, start) {
+        return step;
+    }
+    if rule.phase == Phase::Bootstrapping {
+        match serve::access(state, intent) {
+            Step::Rest => {}
+            step @ (Step::Do(_) | Step::Wait(_) | Step::Busy | Step::Exit) => return step,
+        }
+    }
+    let row = TermRow { term: rule.term, voters: rule.voters.clone(), acks: rule.acks };
+    let Some((_, position)) = up.row.as_ref().filter(|(written, _)| *written == row) else {
+        return Step::act(Effect::WriteTerm(row));
+    };
+    let have = flushed_by(&rule.voters, &state.flushed(rule.term), *position);
+    if have < rule.acks {
+        return Step::Wait(Wait::TermOnVoters { needed: rule.acks, have });
+    }
+    if !state.is_announced() {
+        return Step::Wait(Wait::Unannounced);
+    }
+    let rule = Rule {
+        phase: Phase::Serving,
+        primary: state.me.identity.clone(),
+        coordinator: None,
+        timeline: status.timeline,
+        branched: Some(start),
+        system: Some(system.to_owned()),
+        ..rule.clone()
+    };
+    Step::act(Effect::SwapRule {
+        route: route::of(state, intent, &rule, None),
+        rule,
+        expected: Some(known.revision),
+    })
+}
+
+/// Enters where the term's timeline begins into the ledger, if it is not there yet.
+pub(super) fn enter(state: &State, term: Term, timeline: Timeline, start: LogPosition) -> Option<Step> {
+    let ledger = state.notes.ledger()?;
+    let era = Era { term, timeline, start: Some(start) };
+    let entered = ledger.era(term) == Some(&era);
+    (!entered).then(|| Step::act(Effect::WriteLedger(ledger.clone().entering(era, timeline))))
+}

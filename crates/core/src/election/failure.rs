@@ -1,0 +1,122 @@
+//! What failed and when it may be tried again: a growing pause per kind of effect, and one for a server that keeps dying.
+//!
+//! One kind's pause holds nothing else up: a member whose settings are refused still changes its voters.
+
+use super::action::EffectKind;
+use super::moment::Moment;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The pause after the first failure: long enough for a peer to finish what it is doing, short beside a failover.
+const FIRST: Duration = Duration::from_millis(200);
+/// The longest pause: a person who has mended the cause does not wait longer.
+const LONGEST: Duration = Duration::from_secs(10);
+/// A server that ran so long was not dying at its start.
+pub(super) const STEADY: Duration = Duration::from_secs(30);
+
+/// A failure that may repeat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub times: u32,
+    pub until: Moment,
+    pub reason: String,
+    /// Whether nothing but a person or another volume can help.
+    pub lasting: bool,
+}
+
+/// What failed, by kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Failures {
+    kinds: BTreeMap<EffectKind, Failure>,
+    crash: Option<Failure>,
+}
+
+fn pause(times: u32) -> Duration {
+    FIRST.saturating_mul(1 << times.min(10)).min(LONGEST)
+}
+
+fn again(before: Option<&Failure>, reason: String, lasting: bool, now: Moment) -> Failure {
+    let times = before.map_or(0, |failure| failure.times);
+    Failure { times: times + 1, until: now.after(pause(times)), reason, lasting }
+}
+
+impl Failures {
+    pub(super) fn failed(&mut self, kind: EffectKind, reason: String, lasting: bool, now: Moment) {
+        let failure = again(self.kinds.get(&kind), reason, lasting, now);
+        self.kinds.insert(kind, failure);
+    }
+
+    pub(super) fn succeeded(&mut self, kind: EffectKind) {
+        self.kinds.remove(&kind);
+    }
+
+    /// The server died without being asked to. The first time costs no pause: most crashes do not repeat, and clients wait.
+    pub(super) fn crashed(&mut self, reason: String, now: Moment) {
+        let first = self.crash.is_none();
+        let mut failure = again(self.crash.as_ref(), reason, false, now);
+        if first {
+            failure.until = now;
+        }
+        self.crash = Some(failure);
+    }
+
+    /// The server has run for [`STEADY`].
+    pub(super) fn steady(&mut self) {
+        self.crash = None;
+    }
+
+    /// What holds an effect of this kind up now.
+    pub(super) fn holds(&self, kind: EffectKind, now: Moment) -> Option<&Failure> {
+        let crash = matches!(kind, EffectKind::Start).then_some(self.crash.as_ref()).flatten();
+        [self.kinds.get(&kind), crash].into_iter().flatten().find(|failure| failure.until > now)
+    }
+
+    /// What has failed more than once, or cannot succeed by itself: what people should hear of.
+    pub(super) fn told(&self) -> Option<(EffectKind, &Failure)> {
+        let crash = self.crash.as_ref().map(|failure| (EffectKind::Start, failure));
+        self.kinds
+            .iter()
+            .map(|(kind, failure)| (*kind, failure))
+            .chain(crash)
+            .find(|(_, failure)| failure.times > 1 || failure.lasting)
+    }
+
+    /// When the next pause ends.
+    pub(super) fn next(&self, now: Moment) -> Option<Moment> {
+        self.kinds.values().chain(&self.crash).map(|failure| failure.until).filter(|until| *until > now).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_bound_and_end_with_a_success() {
+        let mut failures = Failures::default();
+        let now = Moment::default();
+        let mut last = Duration::ZERO;
+        for _ in 0..20 {
+            failures.failed(EffectKind::Clone, "no".to_owned(), false, now);
+            let pause = failures.holds(EffectKind::Clone, now).unwrap().until.since(now);
+            assert!(pause >= last && pause <= LONGEST);
+            last = pause;
+        }
+        assert_eq!(last, LONGEST);
+        assert!(failures.holds(EffectKind::Apply, now).is_none(), "one kind holds no other up");
+        failures.succeeded(EffectKind::Clone);
+        assert!(failures.holds(EffectKind::Clone, now).is_none());
+    }
+
+    #[test]
+    fn the_first_crash_costs_no_pause_and_the_next_ones_do() {
+        let mut failures = Failures::default();
+        let now = Moment::default();
+        failures.crashed("signal 9".to_owned(), now);
+        assert!(failures.holds(EffectKind::Start, now).is_none());
+        failures.crashed("signal 9".to_owned(), now);
+        assert!(failures.holds(EffectKind::Start, now).is_some());
+        failures.steady();
+        assert!(failures.holds(EffectKind::Start, now).is_none());
+    }
+}

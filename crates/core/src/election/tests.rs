@@ -1,0 +1,9 @@
+//! Stories of one member, told as what it hears and what it does next; and random ones, over which the invariants must hold.
+
+mod bootstrap;
+mod follow;
+mod refuse;
+mod restart;
+mod serve;
+mod stop;
+mod story;

@@ -1,0 +1,327 @@
+//! A member with a world around it that answers as real parts would, one word at a time.
+
+use crate::database::{LocalStatus, Quorum, Settings, SettingsOutcome, Standby, Volume};
+use crate::election::*;
+use crate::topology::{
+    Access, Activity, BootstrapGrant, Durability, DurabilityMode, EngineKind, Identity, Intent, MemberRecord,
+    OnLoss, Phase, Replication, Rule,
+};
+use crate::{ClaimUid, ClusterUid, Generation, LogPosition, MemberId, Nonce, Term, Timeline};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+pub(super) const SYSTEM: &str = "7001";
+
+pub(super) fn member(name: char) -> MemberId {
+    MemberId::new(format!("orders-{}", name.to_string().repeat(5))).unwrap()
+}
+
+pub(super) fn identity(name: char) -> Identity {
+    Identity { member: member(name), claim: ClaimUid::new(name.to_string()).unwrap() }
+}
+
+pub(super) fn identities(names: &str) -> BTreeSet<Identity> {
+    names.chars().map(identity).collect()
+}
+
+pub(super) fn address(name: char) -> String {
+    format!("{name}:5432")
+}
+
+pub(super) fn me(name: char) -> Me {
+    Me {
+        identity: identity(name),
+        cluster: "shop/orders".parse().unwrap(),
+        uid: ClusterUid::new("u1").unwrap(),
+        incarnation: "pod-1".to_owned(),
+        address: address(name),
+        version: "test".to_owned(),
+    }
+}
+
+/// Three members, a quorum of one, the grant to `a`.
+pub(super) fn intent() -> Intent {
+    Intent {
+        cluster: "shop/orders".parse().unwrap(),
+        generation: Generation(1),
+        members: identities("abc").into_iter().map(|id| (id.member, id.claim)).collect(),
+        durability: Durability { mode: DurabilityMode::Quorum, acks: 1, on_loss: OnLoss::Block },
+        engine: EngineKind::Postgres,
+        parameters: BTreeMap::new(),
+        access: Access { database: "app".to_owned(), owner: "app".to_owned() },
+        grant: Some(BootstrapGrant { to: identity('a'), nonce: Nonce::new("n1").unwrap() }),
+        paused: false,
+    }
+}
+
+/// Term 4, served by `a` on timeline 5 with the other two as voters.
+pub(super) fn rule() -> Rule {
+    Rule {
+        term: Term(4),
+        phase: Phase::Serving,
+        primary: identity('a'),
+        coordinator: None,
+        timeline: Timeline(5),
+        branched: Some(LogPosition(400)),
+        voters: identities("bc"),
+        acks: 1,
+        system: Some(SYSTEM.to_owned()),
+        grant: Nonce::new("n1").unwrap(),
+    }
+}
+
+pub(super) fn known(rule: Rule, revision: i64) -> KnownRule {
+    KnownRule { rule, revision: RuleRevision(revision) }
+}
+
+pub(super) fn record(name: char) -> MemberRecord {
+    MemberRecord {
+        identity: identity(name),
+        incarnation: "pod-1".to_owned(),
+        address: address(name),
+        version: "test".to_owned(),
+        starts: 1,
+        term: Term(4),
+        activity: Activity::Following,
+        replication: Replication::InBound,
+        trouble: None,
+        pending_restart: Vec::new(),
+    }
+}
+
+pub(super) fn view(rule: Option<Rule>) -> View {
+    View {
+        intent: Some(intent()),
+        rule: rule.map(|rule| known(rule, 40)),
+        members: "abc".chars().map(|name| (member(name), record(name))).collect(),
+    }
+}
+
+/// The ledger of a member that took part in term 4.
+pub(super) fn ledger(name: char) -> Ledger {
+    let era = Era { term: Term(4), timeline: Timeline(5), start: Some(LogPosition(400)) };
+    let mut ledger = Ledger::new(me(name).uid, identity(name)).entering(era, Timeline(5));
+    ledger.starts = 1;
+    ledger
+}
+
+pub(super) fn present() -> Volume {
+    Volume::Present { system: SYSTEM.to_owned(), timeline: Timeline(5) }
+}
+
+pub(super) fn standby_status(timeline: u32, position: u64, receiving: bool) -> LocalStatus {
+    LocalStatus {
+        in_recovery: true,
+        timeline: Timeline(timeline),
+        position: LogPosition(position),
+        receiving,
+        behind: receiving.then_some(0),
+        standbys: Vec::new(),
+    }
+}
+
+/// A primary's status with standbys that stream under `term` and have flushed all.
+pub(super) fn primary_status(timeline: u32, position: u64, term: u64, standbys: &str) -> LocalStatus {
+    LocalStatus {
+        in_recovery: false,
+        timeline: Timeline(timeline),
+        position: LogPosition(position),
+        receiving: false,
+        behind: None,
+        standbys: standbys
+            .chars()
+            .map(|name| Standby {
+                member: member(name),
+                term: Term(term),
+                streaming: true,
+                flushed: LogPosition(position),
+                counted: true,
+            })
+            .collect(),
+    }
+}
+
+/// A member in the middle of its story.
+pub(super) struct Story {
+    pub(super) state: State,
+    pub(super) now: Moment,
+    /// The latest effect that was asked for and not yet answered.
+    pub(super) doing: Option<(Issued, Effect)>,
+    /// What the member wrote of itself, oldest first.
+    pub(super) said: Vec<MemberRecord>,
+    pub(super) exited: bool,
+    revision: i64,
+}
+
+impl Story {
+    pub(super) fn new(name: char, notes: Notes) -> Self {
+        Self {
+            state: State::new(me(name), notes),
+            now: Moment::at(Duration::from_secs(1_000)),
+            doing: None,
+            said: Vec::new(),
+            exited: false,
+            revision: 100,
+        }
+    }
+
+    /// An agent that finds this on its volume, no server, and this topology.
+    pub(super) fn started(name: char, notes: Notes, volume: Volume, view: View) -> Self {
+        let mut story = Self::new(name, notes);
+        story.hear(Event::Verifier(Some("v1".to_owned())));
+        story.hear(Event::Topology(News::Listed(Box::new(view))));
+        story.hear(Event::Process(ProcessNews::Absent { latest: Run(0) }));
+        if let Some((_, Effect::Inspect)) = story.doing {
+            story.answer(Outcome::Inspected(volume));
+        }
+        story
+    }
+
+    pub(super) fn hear(&mut self, event: Event) {
+        let (state, actions) = decide(&self.state, event, self.now);
+        self.state = state;
+        let mut announced = Vec::new();
+        for action in actions {
+            match action {
+                Action::Run { issued, effect } => self.doing = Some((issued, *effect)),
+                Action::Announce { number, record } => announced.push((number, *record)),
+                Action::Exit => self.exited = true,
+            }
+        }
+        for (number, record) in announced {
+            self.said.push(record);
+            self.hear(Event::Announced { number, result: Ok(()) });
+        }
+    }
+
+    pub(super) fn pass(&mut self, duration: Duration) {
+        self.now = self.now.after(duration);
+        self.hear(Event::Tick);
+    }
+
+    pub(super) fn rule(&mut self, rule: Rule, revision: i64) {
+        self.hear(Event::Topology(News::Rule(Some(Box::new(known(rule, revision))))));
+    }
+
+    pub(super) fn status(&mut self, status: LocalStatus) {
+        let run = self.state.run().expect("a server must run to say something");
+        self.now = self.now.after(Duration::from_millis(1));
+        self.hear(Event::Status { run, asked: self.now, answer: Ok(status) });
+    }
+
+    /// The server ends.
+    pub(super) fn dies(&mut self, asked: bool) {
+        let run = self.state.run().expect("a server must run to die");
+        self.hear(Event::Process(ProcessNews::Exited { run, how: "signal 9".to_owned(), asked }));
+    }
+
+    /// The effect that is being done, without its answer.
+    pub(super) fn effect(&self) -> &Effect {
+        &self.doing.as_ref().expect("nothing is being done").1
+    }
+
+    pub(super) fn answer(&mut self, outcome: Outcome) {
+        let (issued, _) = self.doing.take().expect("nothing is being done");
+        self.hear(Event::Done { issued, outcome });
+    }
+
+    /// Lets the effect succeed, as the real part would, and returns it.
+    pub(super) fn succeeds(&mut self) -> Effect {
+        let (_, effect) = self.doing.clone().expect("nothing is being done");
+        let outcome = self.outcome(&effect);
+        if let Effect::Stop(_) | Effect::Fence = effect {
+            self.dies(true);
+        }
+        self.answer(outcome);
+        effect
+    }
+
+    /// Lets effects succeed until none is asked for or one is of this kind, and returns the kinds that were done.
+    pub(super) fn until(&mut self, kind: EffectKind) -> Vec<EffectKind> {
+        let mut done = Vec::new();
+        while let Some((_, effect)) = &self.doing {
+            if effect.kind() == kind {
+                return done;
+            }
+            assert!(done.len() < 50, "it never comes to {kind:?}: {done:?}");
+            done.push(self.succeeds().kind());
+        }
+        done
+    }
+
+    /// Lets all effects succeed until none is asked for.
+    pub(super) fn settles(&mut self) -> Vec<EffectKind> {
+        let mut done = Vec::new();
+        while self.doing.is_some() {
+            assert!(done.len() < 50, "it never comes to rest: {done:?}");
+            done.push(self.succeeds().kind());
+        }
+        done
+    }
+
+    fn outcome(&mut self, effect: &Effect) -> Outcome {
+        self.revision += 1;
+        match effect.clone() {
+            Effect::Inspect => Outcome::Inspected(present()),
+            Effect::WriteLedger(ledger) => Outcome::LedgerWritten(ledger),
+            Effect::Initialize => Outcome::Initialized,
+            Effect::Clone(_) => Outcome::Cloned,
+            Effect::Start { boot, settings, quorum } => {
+                let run = Run(self.state.ended.0 + 1);
+                Outcome::Started { run, boot, settings, quorum }
+            }
+            Effect::Stop(_) => Outcome::Stopped,
+            Effect::Fence => Outcome::Fenced,
+            Effect::Follow(peer) => Outcome::Following(peer),
+            Effect::Promote(_) => Outcome::Promoted(LogPosition(500)),
+            Effect::SetQuorum(quorum) => Outcome::QuorumInForce { quorum, position: LogPosition(600) },
+            Effect::WriteTerm(row) => Outcome::TermWritten { row, position: LogPosition(550) },
+            Effect::EnsureAccess(wanted) => Outcome::AccessEnsured(wanted),
+            Effect::OpenGate => Outcome::GateOpened,
+            Effect::Apply(settings) => Outcome::Applied { settings, outcome: SettingsOutcome::default() },
+            Effect::SwapRule { rule, route, .. } => {
+                Outcome::RuleSwapped { known: known(rule, self.revision), route }
+            }
+            Effect::PutRoute { route, .. } => Outcome::RoutePut(route),
+        }
+    }
+
+    pub(super) fn wait(&self) -> Option<&Wait> {
+        self.state.waiting().map(|(wait, _)| wait)
+    }
+
+    /// The rule that is being swapped in.
+    pub(super) fn swapping(&self) -> &Rule {
+        match self.effect() {
+            Effect::SwapRule { rule, .. } => rule,
+            other => panic!("not a swap: {other:?}"),
+        }
+    }
+}
+
+/// A primary of term 4 with an open gate, at rest.
+pub(super) fn serving() -> Story {
+    let mut story = Story::started('a', Notes::Present(ledger('a')), present(), view(Some(rule())));
+    // It comes up as an agent that was restarted: the server went on.
+    story.doing = None;
+    story.state = State::new(me('a'), Notes::Present(ledger('a')));
+    story.hear(Event::Verifier(Some("v1".to_owned())));
+    story.hear(Event::Topology(News::Listed(Box::new(view(Some(rule()))))));
+    story.hear(Event::Process(ProcessNews::Runs(Run(1))));
+    story.until(EffectKind::SetQuorum);
+    story.status(primary_status(5, 450, 4, "bc"));
+    story.settles();
+    story
+}
+
+pub(super) fn settings(term: u64) -> Settings {
+    Settings {
+        parameters: BTreeMap::new(),
+        members: "abc".chars().map(member).collect(),
+        term: Term(term),
+    }
+}
+
+pub(super) fn any(acks: u32, names: &str, term: u64) -> Quorum {
+    Quorum::Any { acks, members: names.chars().map(member).collect(), term: Term(term) }
+}
