@@ -19,6 +19,13 @@ pub(crate) struct Arguments {
     check: bool,
 }
 
+impl Arguments {
+    /// What `--check` says.
+    pub(crate) fn check() -> Self {
+        Self { check: true }
+    }
+}
+
 /// The first line of each generated file.
 const HEAD: &str = "Made by `cargo xtask generate` from crates/api; edit that instead.";
 

@@ -1,6 +1,6 @@
 //! The suites behind `make check` and `make test`, in the order that finds a mistake soonest.
 
-use crate::{install, run, tidy};
+use crate::{generate, install, run, tidy};
 use anyhow::Result;
 use berth_e2e_kubernetes::{Progress, image, parts};
 
@@ -12,6 +12,7 @@ pub(crate) fn check() -> Result<()> {
     doc.env("RUSTDOCFLAGS", "-D warnings");
     run::shown(doc)?;
     tidy::run()?;
+    generate::run(&generate::Arguments::check())?;
     parts_for_tests()?;
     run::shown(run::cargo(&[
         "test",
