@@ -6,5 +6,12 @@
 //!
 //! [`protocol`] is what the two say to each other; [`client`] is the agent's end of it.
 
+mod children;
 pub mod client;
+mod fence;
+mod output;
 pub mod protocol;
+mod run;
+mod socket;
+
+pub use run::{WardenArguments, WardenFailure, run};

@@ -30,8 +30,8 @@ pub enum Request {
         /// How.
         how: Stop,
     },
-    /// Kill every process of the container except warden and agent, at once. Answered by [`Report::Exited`] if a server ran,
-    /// and then always by [`Report::Fenced`].
+    /// Kill every process of the container except warden and agent, at once. Answered by [`Report::Exited`] if a server ran
+    /// and could be reaped (one that waits for a dead disk is reaped later), and then always by [`Report::Fenced`].
     Fence,
 }
 
