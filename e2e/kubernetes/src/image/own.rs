@@ -1,0 +1,82 @@
+//! The images with our own binaries and with the etcd of the topology.
+//!
+//! Both are small: no shell, no package manager; a binary, the libraries it needs and the certificates of the public
+//! authorities.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::debian::{self, User};
+use super::layer::Layer;
+use super::{BERTH, Config, ETCD, Image, ImageError, assemble};
+use crate::parts::Parts;
+use crate::parts::cache::{Cache, Key};
+use crate::progress::Progress;
+
+/// The user of both images: a number that no Debian package uses and that distroless images made customary, so that
+/// `runAsNonRoot` can be checked without asking the image.
+const USER: User = User { name: "nonroot", id: 65532, home: "/home/nonroot", shell: "/usr/sbin/nologin" };
+
+/// What a Rust binary needs at run time, and what name lookups and TLS read.
+const PACKAGES: [&str; 6] = ["base-files", "base-passwd", "ca-certificates", "libc6", "libgcc-s1", "netbase"];
+
+/// Of the packages above, and of what they pull in, the parts that no binary of ours opens.
+const UNUSED: [&str; 6] =
+    ["usr/bin", "usr/sbin", "usr/lib/x86_64-linux-gnu/perl-base", "usr/share/perl5", "etc/init.d", "var/lib/dpkg"];
+
+/// Changes when the root filesystem is made otherwise from the same packages.
+const RECIPE: &str = "1";
+
+/// The image [`BERTH`] with `binaries`, given as `(file, name)`, in /usr/local/bin.
+pub fn binaries(binaries: &[(PathBuf, String)], progress: &Progress) -> Result<Image, ImageError> {
+    with_binaries(BERTH, binaries, Vec::new(), progress)
+}
+
+/// The image [`ETCD`] with etcd and its tools in /usr/local/bin.
+pub fn etcd(parts: &Parts, progress: &Progress) -> Result<Image, ImageError> {
+    let programs = [("etcd", &parts.etcd), ("etcdctl", &parts.etcdctl), ("etcdutl", &parts.etcdutl)];
+    let programs: Vec<_> = programs.map(|(name, file)| (file.clone(), name.to_owned())).into();
+    with_binaries(ETCD, &programs, vec!["/usr/local/bin/etcd".to_owned()], progress)
+}
+
+fn with_binaries(
+    name: &str,
+    binaries: &[(PathBuf, String)],
+    entrypoint: Vec<String>,
+    progress: &Progress,
+) -> Result<Image, ImageError> {
+    let cache = Cache::open()?;
+    let base = base(&cache, progress)?;
+    let files: Vec<_> =
+        binaries.iter().map(|(file, name)| (Path::new("usr/local/bin").join(name), file.clone())).collect();
+    let scratch = cache.scratch()?;
+    let layer = Layer::from_files(&files, &scratch.path().join("layer.tar"))?;
+    let config = Config {
+        user: format!("{}:{}", USER.id, USER.id),
+        entrypoint,
+        labels: BTreeMap::from([("org.opencontainers.image.title".to_owned(), name.to_owned())]),
+        ..Config::default()
+    };
+    assemble(&cache, name, &config, &[&base, &layer])
+}
+
+/// The layer below the binaries, made once.
+fn base(cache: &Cache, progress: &Progress) -> Result<Layer, ImageError> {
+    let key = Key::new()
+        .with("suite", debian::SUITE)
+        .with("packages", PACKAGES.join(" "))
+        .with("unused", UNUSED.join(" "))
+        .with("recipe", RECIPE);
+    Layer::cached(cache, "base", &key, progress, |root| {
+        progress.during("unpacking Debian's base libraries", Duration::from_secs(5), || {
+            debian::extract(root, &PACKAGES)?;
+            debian::certificates(root)?;
+            debian::users(root, &USER)?;
+            for path in UNUSED {
+                debian::remove(&root.join(path))?;
+            }
+            Ok(())
+        })
+    })
+}
