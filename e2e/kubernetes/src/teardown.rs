@@ -4,6 +4,8 @@
 //! kernel is still letting go of, cgroups, and files. The same steps serve the orderly end and the stale remains
 //! of a crash, and each can be repeated.
 
+mod tree;
+
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -83,16 +85,11 @@ pub(crate) fn kill_guardian(layout: &Layout) -> Result<(), Error> {
 
 /// Removes a file or folder, again if a process that is just dying wrote into it meanwhile.
 fn remove(path: &Path) -> Result<(), Error> {
-    let is_folder = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
-    let attempt = || if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) };
-    let removed =
-        wait::until("a folder's removal", Duration::from_secs(10), String::new, || match attempt() {
-            Ok(()) => Ok(Some(())),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Some(())),
-            Err(_) => Ok(None),
-        });
+    let removed = wait::until("a folder's removal", Duration::from_secs(10), String::new, || {
+        Ok(tree::remove(path).is_ok().then_some(()))
+    });
     match removed {
         Ok(()) => Ok(()),
-        Err(_) => attempt().map_err(Error::io("remove", path)),
+        Err(_) => tree::remove(path).map_err(Error::io("remove", path)),
     }
 }
