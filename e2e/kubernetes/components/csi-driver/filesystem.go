@@ -133,7 +133,7 @@ type loopDevice struct {
 
 // devices lists the loop devices of an image, whoever made them.
 func (f filesystem) devices(ctx context.Context, image string) ([]loopDevice, error) {
-	text, err := f.run(ctx, "losetup", "--noheadings", "--raw", "--output", "NAME,MAJ:MIN", "--associated", image)
+	text, err := f.run(ctx, "losetup", "--noheadings", "--output", "NAME,MAJ:MIN", "--associated", image)
 	if err != nil {
 		return nil, err
 	}
