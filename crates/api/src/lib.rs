@@ -22,7 +22,7 @@ pub use class::{
 pub use cluster::access::Access;
 pub use cluster::bootstrap::{Bootstrap, Initialize};
 pub use cluster::durability::{Durability, DurabilityMode};
-pub use cluster::engine::{Engine, OWNED_PARAMETERS, Postgres};
+pub use cluster::engine::{Engine, Postgres};
 pub use cluster::placement::{Placement, Resources, Spread, SpreadMode};
 pub use cluster::storage::{Storage, Volume};
 pub use cluster::{DatabaseCluster, DatabaseClusterSpec, State};
