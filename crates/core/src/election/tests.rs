@@ -2,6 +2,7 @@
 
 mod bootstrap;
 mod follow;
+mod properties;
 mod refuse;
 mod restart;
 mod serve;

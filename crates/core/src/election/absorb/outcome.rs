@@ -53,6 +53,10 @@ fn failed(state: &mut State, effect: &Effect, reason: String, retryable: bool, n
         // It may or may not be in force.
         up.force = Force::Unknown;
     }
+    if let Effect::Initialize | Effect::Clone(_) = effect {
+        // It may have come into place all the same; it is looked at before anything is made again.
+        state.volume = None;
+    }
     if let (Effect::Follow(_), Some(up)) = (effect, state.server.up_mut()) {
         up.source = Source::Unknown;
     }

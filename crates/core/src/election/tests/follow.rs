@@ -101,7 +101,7 @@ fn a_primary_that_starts_anew_is_followed_before_it_serves() {
     story.succeeds();
     story.rule(next_term(), 42);
     story.status(standby_status(6, 510, true));
-    assert_eq!(story.settles(), [EffectKind::WriteLedger, EffectKind::Apply]);
+    assert_eq!(story.settles(), [EffectKind::Apply, EffectKind::WriteLedger]);
     let era = *story.state.notes.ledger().unwrap().newest().unwrap();
     assert_eq!(era.start, Some(LogPosition(500)), "where the timeline begins is entered when it is known");
 }

@@ -106,6 +106,7 @@ fn a_server_that_keeps_dying_is_started_more_and_more_rarely_and_says_why() {
     }
     let before = story.now;
     story.dies(false);
+    story.until(EffectKind::Start);
     while story.doing.is_none() {
         story.pass(Duration::from_millis(100));
     }
