@@ -149,7 +149,8 @@ pub fn pack(rootfs: &Path, name: &str, config: &Config) -> Result<PathBuf, Image
 
 /// Makes the archive of an image from finished layers, lowest first.
 fn assemble(cache: &Cache, name: &str, config: &Config, layers: &[&Layer]) -> Result<Image, ImageError> {
-    let key = layers.iter().fold(Key::new().with("name", name), |key, layer| key.with("layer", &layer.digest));
+    let key =
+        layers.iter().fold(Key::new().with("name", name), |key, layer| key.with("layer", &layer.digest));
     let key = key.with("config", archive::config_json(config, layers)).with("format", archive::FORMAT);
     let entry = cache.entry(&format!("image-{}", slug(name)), &key, &Progress::silent(), |folder| {
         archive::write(&folder.join(ARCHIVE), name, config, layers)

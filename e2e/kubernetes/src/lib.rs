@@ -39,6 +39,7 @@ mod loops;
 mod manifests;
 mod network;
 pub mod node;
+pub mod packages;
 pub mod parts;
 mod process;
 pub mod progress;

@@ -14,7 +14,7 @@ use crate::layout::{Layout, visible_in_nodes};
 use crate::process::{line, run, tail};
 use crate::protocol::{DETACH, Event, State};
 use crate::setup::{self, Programs, Setup};
-use crate::{image, parts, teardown};
+use crate::{image, packages, parts, teardown};
 
 /// The name of the program that guards and supervises.
 const PROGRAM: &str = "berth-kubernetes";
@@ -66,6 +66,7 @@ pub(super) fn launch(options: Options) -> Result<Cluster, Error> {
         return Err(Error::AlreadyRunning { name });
     }
 
+    packages::ensure(&progress).map_err(prepared)?;
     let parts = parts::ensure(&progress).map_err(prepared)?;
     visible_in_nodes(&parts.kubernetes_bin, "XDG_CACHE_HOME")?;
     let mut archives = vec![image::pause(&progress).map_err(prepared)?.archive];

@@ -113,10 +113,8 @@ pub(super) fn remove(path: &Path) -> Result<(), ImageError> {
 
 /// Runs a program that makes part of an image, quietly unless it fails.
 pub(super) fn run(program: &'static str, command: &mut Command) -> Result<(), ImageError> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|source| ImageError::Start { program, source })?;
+    let output =
+        command.stdin(Stdio::null()).output().map_err(|source| ImageError::Start { program, source })?;
     if output.status.success() {
         return Ok(());
     }

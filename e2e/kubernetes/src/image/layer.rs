@@ -137,7 +137,13 @@ impl Writer {
             .map_err(ImageError::io("write", &self.path))
     }
 
-    fn link(&mut self, name: &Path, target: &Path, kind: EntryType, meta: &Metadata) -> Result<(), ImageError> {
+    fn link(
+        &mut self,
+        name: &Path,
+        target: &Path,
+        kind: EntryType,
+        meta: &Metadata,
+    ) -> Result<(), ImageError> {
         let mut header = Self::header(kind, meta.mode(), (meta.uid(), meta.gid()), 0);
         self.tar.append_link(&mut header, name, target).map_err(ImageError::io("write", &self.path))
     }

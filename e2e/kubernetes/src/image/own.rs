@@ -22,8 +22,14 @@ const USER: User = User { name: "nonroot", id: 65532, home: "/home/nonroot", she
 const PACKAGES: [&str; 6] = ["base-files", "base-passwd", "ca-certificates", "libc6", "libgcc-s1", "netbase"];
 
 /// Of the packages above, and of what they pull in, the parts that no binary of ours opens.
-const UNUSED: [&str; 6] =
-    ["usr/bin", "usr/sbin", "usr/lib/x86_64-linux-gnu/perl-base", "usr/share/perl5", "etc/init.d", "var/lib/dpkg"];
+const UNUSED: [&str; 6] = [
+    "usr/bin",
+    "usr/sbin",
+    "usr/lib/x86_64-linux-gnu/perl-base",
+    "usr/share/perl5",
+    "etc/init.d",
+    "var/lib/dpkg",
+];
 
 /// Changes when the root filesystem is made otherwise from the same packages.
 const RECIPE: &str = "1";

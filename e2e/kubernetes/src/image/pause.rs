@@ -27,6 +27,7 @@ pub fn pause(progress: &Progress) -> Result<super::Image, ImageError> {
     let scratch = cache.scratch()?;
     let files = [(PathBuf::from("pause"), entry.join("pause"))];
     let layer = Layer::from_files(&files, &scratch.path().join("layer.tar"))?;
-    let config = Config { user: "65535:65535".to_owned(), entrypoint: vec!["/pause".to_owned()], ..Config::default() };
+    let config =
+        Config { user: "65535:65535".to_owned(), entrypoint: vec!["/pause".to_owned()], ..Config::default() };
     assemble(&cache, PAUSE, &config, &[&layer])
 }

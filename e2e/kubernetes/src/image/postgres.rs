@@ -71,7 +71,8 @@ pub fn postgres17(progress: &Progress) -> Result<Image, ImageError> {
         .with("unused libraries", UNUSED_LIBRARIES.join(" "))
         .with("recipe", RECIPE);
     let layer = Layer::cached(&cache, "postgres17", &key, progress, |root| {
-        progress.during("unpacking PostgreSQL 17 from Debian packages", Duration::from_secs(15), || fill(root))
+        progress
+            .during("unpacking PostgreSQL 17 from Debian packages", Duration::from_secs(15), || fill(root))
     })?;
     assemble(&cache, POSTGRES_17, &config(), &[&layer])
 }
@@ -79,7 +80,8 @@ pub fn postgres17(progress: &Progress) -> Result<Image, ImageError> {
 /// What the well-known image sets.
 fn config() -> Config {
     let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/postgresql/17/bin";
-    let env = [("PATH", path), ("PGDATA", "/var/lib/postgresql/data"), ("PG_MAJOR", "17"), ("LANG", "C.UTF-8")];
+    let env =
+        [("PATH", path), ("PGDATA", "/var/lib/postgresql/data"), ("PG_MAJOR", "17"), ("LANG", "C.UTF-8")];
     Config {
         // The well-known image starts as root and changes the user in its script. There is no script here, and a
         // database as root would refuse to start.
@@ -113,7 +115,8 @@ fn fill(root: &Path) -> Result<(), ImageError> {
 fn own_folder(path: &Path, mode: u32) -> Result<(), ImageError> {
     fs::create_dir_all(path).map_err(ImageError::io("create", path))?;
     chown(path, Some(USER.id), Some(USER.id)).map_err(ImageError::io("change the owner of", path))?;
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(ImageError::io("change the mode of", path))
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+        .map_err(ImageError::io("change the mode of", path))
 }
 
 /// Removes the unused libraries from the folders of the architecture.

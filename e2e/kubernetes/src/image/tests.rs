@@ -171,7 +171,9 @@ fn only_full_names_are_taken() {
     for name in [PAUSE, POSTGRES_17, BERTH, ETCD, "localhost:5000/a/b:c"] {
         assert!(check_name(name).is_ok(), "{name}");
     }
-    for name in ["postgres", "postgres:17", "library/postgres:17", "berth.dev/berth", "berth.dev/Berth:dev", ""] {
+    for name in
+        ["postgres", "postgres:17", "library/postgres:17", "berth.dev/berth", "berth.dev/Berth:dev", ""]
+    {
         assert!(check_name(name).is_err(), "{name}");
     }
 }

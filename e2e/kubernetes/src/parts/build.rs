@@ -25,7 +25,9 @@ pub enum PartsError {
     #[error("cannot use the cache of built parts")]
     Cache(#[from] CacheError),
     /// No Go compiler.
-    #[error("the Go compiler is missing: install Go 1.26 or newer, so that `go` is on the PATH or in /usr/local/go")]
+    #[error(
+        "the Go compiler is missing: install Go 1.26 or newer, so that `go` is on the PATH or in /usr/local/go"
+    )]
     NoGo,
     /// The Go compiler could not be started.
     #[error("cannot start {}", program.display())]
@@ -72,7 +74,11 @@ impl Go {
     }
 
     /// Runs the compiler in a module's folder and returns what it printed.
-    fn run<S: AsRef<OsStr>>(&self, folder: &Path, args: impl IntoIterator<Item = S>) -> Result<String, PartsError> {
+    fn run<S: AsRef<OsStr>>(
+        &self,
+        folder: &Path,
+        args: impl IntoIterator<Item = S>,
+    ) -> Result<String, PartsError> {
         let mut command = Command::new(&self.program);
         command
             .args(args)
@@ -82,9 +88,8 @@ impl Go {
             .env("GOFLAGS", "-mod=readonly")
             .env("GOWORK", "off")
             .env("CGO_ENABLED", "0");
-        let output = command
-            .output()
-            .map_err(|source| PartsError::Start { program: self.program.clone(), source })?;
+        let output =
+            command.output().map_err(|source| PartsError::Start { program: self.program.clone(), source })?;
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
         }
@@ -163,7 +168,10 @@ fn sources_of(folder: &Path) -> Result<Vec<PathBuf>, CacheError> {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if path.is_dir() {
                 folders.push(path);
-            } else if name == "go.mod" || name == "go.sum" || name.ends_with(".go") && !name.ends_with("_test.go") {
+            } else if name == "go.mod"
+                || name == "go.sum"
+                || name.ends_with(".go") && !name.ends_with("_test.go")
+            {
                 files.push(path);
             }
         }

@@ -16,7 +16,7 @@ use crate::progress::Progress;
 
 /// An entry unused for so long is removed when a newer one of the same name is built. Long enough to go back and
 /// forth between branches, short enough that a disk does not fill with old Kubernetes builds of 140 MB.
-const KEEP_UNUSED: Duration = Duration::from_secs(30 * 24 * 3600);
+const KEEP_UNUSED: Duration = Duration::from_hours(30 * 24);
 
 /// Why the cache could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -182,9 +182,10 @@ impl Cache {
             if key != Some(64) || path == current {
                 continue;
             }
-            let unused = entry.metadata().and_then(|meta| meta.modified()).is_ok_and(|used| {
-                now().duration_since(used).is_ok_and(|age| age > KEEP_UNUSED)
-            });
+            let unused = entry
+                .metadata()
+                .and_then(|meta| meta.modified())
+                .is_ok_and(|used| now().duration_since(used).is_ok_and(|age| age > KEEP_UNUSED));
             if unused {
                 let _ = fs::remove_dir_all(&path);
             }
@@ -216,7 +217,8 @@ impl Partial {
     /// Makes the folder anew. What a killed run left there is removed; the caller holds the lock.
     fn create(path: PathBuf) -> Result<Self, CacheError> {
         if path.exists() {
-            fs::remove_dir_all(&path).map_err(CacheError::io("remove the remains of an interrupted build in", &path))?;
+            fs::remove_dir_all(&path)
+                .map_err(CacheError::io("remove the remains of an interrupted build in", &path))?;
         }
         fs::create_dir(&path).map_err(CacheError::io("create", &path))?;
         Ok(Self { path })

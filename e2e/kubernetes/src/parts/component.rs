@@ -72,7 +72,7 @@ impl Component {
                     ("kubectl", "kubernetes"),
                 ],
                 manifests: None,
-                usually: Duration::from_secs(300),
+                usually: Duration::from_mins(5),
             },
             Self::Etcd => Recipe {
                 name: "etcd",
