@@ -19,5 +19,5 @@ pub use chain::Chain;
 pub use health::{Check, Health};
 pub use identity::Identity;
 pub use prometheus_client;
-pub use service::{Service, StartError, install_crypto_provider};
+pub use service::{Running, Service, StartError, install_crypto_provider};
 pub use shutdown::{Shutdown, Unfinished};

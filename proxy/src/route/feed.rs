@@ -1,0 +1,41 @@
+//! Keeps the table as the store tells it, for as long as the process lives.
+
+use super::Table;
+use berth_service::Check;
+use berth_topology::{Watch, WatchEvent};
+use futures::StreamExt;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+/// Follows the watch until told to stop. `listed` passes with the first list and stays passed: an old route serves better than
+/// none, so a proxy does not become unready because the store is away.
+pub async fn follow(table: Arc<Table>, mut watch: Watch, listed: Check, until: CancellationToken) {
+    loop {
+        let event = tokio::select! {
+            event = watch.next() => event,
+            () = until.cancelled() => return,
+        };
+        match event {
+            Some(WatchEvent::Listed { records, revision }) => {
+                table.list(&records);
+                info!(routes = records.len(), revision = revision.0, "the routes are listed");
+                listed.pass();
+            }
+            Some(WatchEvent::Changed(change)) => {
+                table.apply(&change);
+            }
+            Some(WatchEvent::Unreadable { key, reason }) => {
+                error!(key, reason, "a route cannot be read; the one known before stays");
+            }
+            Some(WatchEvent::Away { reason }) => {
+                warn!(reason, "the topology is away; serving by the routes known");
+            }
+            Some(WatchEvent::Back) => info!("the topology is back"),
+            None => {
+                error!("the watch of the routes has ended; serving by the routes known until a restart");
+                return;
+            }
+        }
+    }
+}
