@@ -11,10 +11,12 @@ mod throughput;
 use crate::install;
 use crate::run::say;
 use anyhow::{Context, Result};
+use berth_e2e_kubernetes::{Progress, packages};
 use std::process::Command;
 
 /// Brings everything up, measures in a process that has the cluster in its environment, and takes it down.
 pub(crate) fn bench() -> Result<()> {
+    packages::ensure_benchmark(&Progress::stderr())?;
     let this = std::env::current_exe().context("this program has no path")?;
     install::on_a_fresh_cluster(|| {
         let mut command = Command::new(this);

@@ -2,10 +2,11 @@
 
 use crate::{generate, install, run, tidy};
 use anyhow::Result;
-use berth_e2e_kubernetes::{Progress, image, parts};
+use berth_e2e_kubernetes::{Progress, image, packages, parts};
 
 /// Everything that needs no cluster.
 pub(crate) fn check() -> Result<()> {
+    packages::ensure(&Progress::stderr())?;
     run::shown(run::cargo(&["fmt", "--all", "--check"]))?;
     run::shown(run::cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
     let mut doc = run::cargo(&["doc", "--workspace", "--no-deps", "--locked", "--quiet"]);
