@@ -1,1 +1,6 @@
-//! Tables, snapshots and properties of the planner.
+//! The planner: stories as snapshots, tables of single decisions, and properties over random worlds and random histories.
+
+mod histories;
+mod stories;
+mod tables;
+pub(crate) mod world;

@@ -1,0 +1,202 @@
+//! Properties: whatever happened before, and wherever the operator was killed, the same wish leads to the same world.
+
+use super::world::{Normal, World, desired};
+use crate::plan::*;
+use crate::term::Generation;
+use proptest::prelude::*;
+
+/// Something that happens to a cluster.
+#[derive(Debug, Clone)]
+enum Happening {
+    /// A person asks for so many members.
+    Scale(u32),
+    /// The operator plans and is killed after so many steps.
+    Killed(usize),
+    /// Kubernetes and the members go on.
+    Turn,
+    /// A person deletes the pod at this place.
+    DeletePod(usize),
+    /// The pod at this place ends for good.
+    EndPod(usize),
+    /// The node of the pod at this place is deleted, with all that ran there.
+    LoseNode(usize),
+    /// A person deletes the claim at this place.
+    DeleteClaim(usize),
+    /// The topology goes away or comes back.
+    Away(bool),
+    /// A person pauses or resumes.
+    Pause(bool),
+    /// What pods are rendered from changes.
+    Revision(u8),
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    prop_oneof![
+        2 => (1..=5_u32).prop_map(Happening::Scale),
+        6 => (0..6_usize).prop_map(Happening::Killed),
+        6 => Just(Happening::Turn),
+        2 => (0..5_usize).prop_map(Happening::DeletePod),
+        1 => (0..5_usize).prop_map(Happening::EndPod),
+        1 => (0..5_usize).prop_map(Happening::LoseNode),
+        1 => (0..5_usize).prop_map(Happening::DeleteClaim),
+        1 => any::<bool>().prop_map(Happening::Away),
+        1 => any::<bool>().prop_map(Happening::Pause),
+        1 => (1..3_u8).prop_map(Happening::Revision),
+    ]
+}
+
+/// The world and the wish as they are after some happenings.
+struct History {
+    world: World,
+    wish: Desired,
+}
+
+impl History {
+    fn new() -> Self {
+        Self { world: World::new(), wish: desired(3) }
+    }
+
+    fn wish(&self) -> Wish {
+        self.wish.clone().checked()
+    }
+
+    fn changed(&mut self) {
+        let cluster = self.world.cluster.as_mut().expect("nobody deletes it here");
+        cluster.generation = Generation(cluster.generation.0 + 1);
+    }
+
+    fn happen(&mut self, what: &Happening) {
+        match what {
+            Happening::Scale(members) => {
+                self.wish.members = *members;
+                self.changed();
+            }
+            Happening::Killed(after) => {
+                self.world.reconcile(&self.wish(), *after);
+            }
+            Happening::Turn => {
+                self.world.turn();
+            }
+            Happening::DeletePod(at) => {
+                if let Some(pod) = self.world.pods.values_mut().nth(*at) {
+                    pod.deleting = true;
+                    pod.ready = false;
+                    pod.resource_version.push('d');
+                }
+            }
+            Happening::EndPod(at) => {
+                if let Some(pod) = self.world.pods.values_mut().nth(*at) {
+                    pod.phase = PodPhase::Ended;
+                    pod.ready = false;
+                    pod.containers[0].state = ContainerState::Terminated { reason: "Evicted".to_owned() };
+                    pod.resource_version.push('e');
+                }
+            }
+            Happening::LoseNode(at) => {
+                if let Some(pod) = self.world.pods.values_mut().nth(*at)
+                    && let Some(node) = &mut pod.node
+                {
+                    node.state = NodeState::Gone;
+                    pod.ready = false;
+                    // Kubernetes itself deletes pods whose node is gone; the finalizer keeps the object.
+                    pod.deleting = true;
+                    pod.resource_version.push('g');
+                }
+            }
+            Happening::DeleteClaim(at) => {
+                // The claim of the primary, or of the granted member, is a person's matter and has a table of its own.
+                let fixed = self.world.known.rule.as_ref().map(|r| r.value.primary.claim.clone());
+                let granted =
+                    self.world.cluster.as_ref().and_then(|c| c.grant.as_ref()).map(|g| g.claim.clone());
+                if let Some(claim) = self.world.claims.values_mut().nth(*at)
+                    && Some(&claim.uid) != fixed.as_ref()
+                    && Some(&claim.uid) != granted.as_ref()
+                {
+                    claim.deleting = true;
+                    claim.resource_version.push('d');
+                }
+            }
+            Happening::Away(away) => self.world.away = *away,
+            Happening::Pause(paused) => {
+                self.wish.paused = *paused;
+                self.changed();
+            }
+            Happening::Revision(number) => {
+                self.wish.revision = format!("r{number}");
+                self.changed();
+            }
+        }
+    }
+
+    /// Ends all trouble and goes on until nothing changes.
+    fn calm(mut self, members: u32) -> World {
+        self.world.away = false;
+        self.wish = desired(members);
+        self.changed();
+        let wish = self.wish();
+        self.world.settle(&wish);
+        self.world
+    }
+}
+
+fn undisturbed(members: u32) -> Normal {
+    World::settled(&desired(members).checked()).normal()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn every_history_ends_where_an_undisturbed_one_does(
+        happenings in proptest::collection::vec(happening(), 0..60),
+        members in 1..=4_u32,
+    ) {
+        let mut history = History::new();
+        for what in &happenings {
+            let claims: Vec<_> = history.world.claims.values().filter(|c| !c.deleting).map(|c| c.uid.clone()).collect();
+            history.happen(what);
+            for uid in claims {
+                prop_assert!(history.world.claims.values().any(|c| c.uid == uid), "a claim went without a person");
+            }
+        }
+        let world = history.calm(members);
+        prop_assert_eq!(world.normal(), undisturbed(members));
+        prop_assert!(plan(&world.observe(), &desired(members).checked()).is_empty());
+    }
+
+    #[test]
+    fn a_creation_killed_at_any_step_ends_like_an_undisturbed_one(kills in proptest::collection::vec(0..4_usize, 0..40)) {
+        let mut history = History::new();
+        for after in kills {
+            history.happen(&Happening::Killed(after));
+            history.happen(&Happening::Turn);
+            let serves = history.world.known.rule.as_ref().is_some_and(|r| r.value.phase != crate::topology::Phase::Bootstrapping);
+            prop_assert!(serves || history.world.pods.len() <= 1, "a replica's pod exists before the primary serves");
+        }
+        prop_assert_eq!(history.calm(3).normal(), undisturbed(3));
+    }
+
+    #[test]
+    fn a_deletion_leaves_every_claim_and_volume(happenings in proptest::collection::vec(happening(), 0..40)) {
+        let mut history = History::new();
+        for what in &happenings {
+            history.happen(what);
+        }
+        let volumes = history.world.claims.values().filter(|c| c.volume.is_some() && !c.deleting).count();
+        history.world.away = false;
+        history.world.cluster.as_mut().expect("nobody deleted it").deleting = true;
+        let wish = history.wish();
+        for _ in 0..100 {
+            history.world.reconcile(&wish, usize::MAX);
+            history.world.turn();
+        }
+        // Without a finalizer nothing outside the cluster's ownership was made yet, and the API removes the object itself.
+        if history.world.cluster.as_ref().is_some_and(|c| c.finalizer) {
+            prop_assert!(false, "it does not end: {:#?}", plan(&history.world.observe(), &wish));
+        }
+        prop_assert!(history.world.pods.is_empty());
+        let kept = history.world.claims.values().filter(|c| c.volume.as_ref().is_some_and(|v| v.retained)).count();
+        prop_assert!(kept >= volumes);
+        prop_assert_eq!(history.world.known, Known::default());
+    }
+}
