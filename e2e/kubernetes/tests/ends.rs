@@ -5,7 +5,6 @@
 mod support;
 
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -16,9 +15,12 @@ const SOON: Duration = Duration::from_mins(1);
 
 /// A process of its own that owns a cluster.
 fn owner(name: &str) -> Child {
-    let test = std::env::current_exe().unwrap();
-    let program: PathBuf = test.ancestors().nth(2).unwrap().join("examples/hold");
-    Command::new(program).arg(name).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_berth-kubernetes"))
+        .args(["hold", name])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
 }
 
 /// Waits until the owner says that its cluster is up.

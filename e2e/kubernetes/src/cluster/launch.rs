@@ -169,10 +169,9 @@ fn programs(parts: parts::Parts) -> Programs {
 /// that it only starts. Without cargo, the program is taken from beside the caller.
 fn program() -> Result<PathBuf, Error> {
     let caller = std::env::current_exe().map_err(Error::io("find", "the running program"))?;
-    // Tests and examples lie one folder below the programs of their build.
+    // Tests lie one folder below the programs of their build.
     let mut folders = caller.ancestors().skip(1);
-    let folder = folders.find(|folder| !folder.ends_with("deps") && !folder.ends_with("examples"));
-    let folder = folder.unwrap_or(Path::new("/"));
+    let folder = folders.find(|folder| !folder.ends_with("deps")).unwrap_or(Path::new("/"));
     if let Some(cargo) = std::env::var_os("CARGO") {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
         let mut build = Command::new(cargo);
