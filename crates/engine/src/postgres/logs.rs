@@ -105,8 +105,11 @@ fn pid<'a>(fields: &'a [(&'static str, String)]) -> Option<&'a str> {
     fields.iter().find(|(name, _)| *name == "pid").map(|(_, value)| value.as_str())
 }
 
+/// What the prefix says, by name.
+type Fields = Vec<(&'static str, String)>;
+
 /// Time, fields and the rest of a line that begins with our prefix.
-fn prefixed(line: &str) -> Option<(Option<String>, Vec<(&'static str, String)>, &str)> {
+fn prefixed(line: &str) -> Option<(Option<String>, Fields, &str)> {
     let mut parts = line.strip_prefix(START)?.splitn(FIELDS.len() + 2, END);
     let time = parts.next()?;
     let mut fields = Vec::new();
@@ -220,7 +223,7 @@ mod tests {
     fn an_endless_line_does_not_take_endless_memory() {
         let mut lines = Lines::default();
         for _ in 0..64 {
-            lines.feed(&[b'x'; 64 * 1024], false);
+            lines.feed(&vec![b'x'; 64 * 1024], false);
         }
         assert!(lines.finish()[0].message.len() <= LONGEST);
     }

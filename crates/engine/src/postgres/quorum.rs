@@ -1,0 +1,75 @@
+//! Putting a quorum in force, provably.
+//!
+//! A name in the setting is not yet a wait. Two things lag behind a reload: the checkpointer, which arms the flag by which
+//! commits know that they must wait at all, and each walsender, which goes on to release commits by the setting that it last read.
+//! What proves them:
+//! - A walsender shows a priority of 0 once it has read a setting without its name, and then releases nobody. So if any
+//!   walsender counts, the way from one quorum to another leads over [`Quorum::Nobody`], in which commits wait for ever; when
+//!   all show 0, the new quorum is written, and a walsender counts by that or not at all.
+//! - A checkpoint is made by the checkpointer after it has read the setting of which it was told before. Needed only where
+//!   nobody was waited for until now: the flag stays armed from one quorum to another.
+//!
+//! A quorum that was in the file when the server started needs neither.
+
+use super::place::PostgresPlace;
+use super::reload::{self, until};
+use super::settings::{self, Moment, QUORUM, quorum_file, standby_names};
+use super::sql::{Held, QUICK, SLOW};
+use super::{files, place};
+use crate::{EngineError, Quorum};
+use std::time::Duration;
+
+/// How long a walsender may take to read a setting.
+const WALSENDERS: Duration = Duration::from_secs(10);
+
+/// Whether no walsender releases commits.
+const NOBODY_COUNTS: &str = "SELECT NOT EXISTS (
+    SELECT FROM pg_catalog.pg_stat_replication WHERE sync_priority OPERATOR(pg_catalog.>) 0)";
+
+/// Whether this session sees the setting, and every named walsender that streams counts.
+const IN_FORCE: &str =
+    "SELECT pg_catalog.current_setting('synchronous_standby_names') OPERATOR(pg_catalog.=) $1
+    AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_stat_replication
+        WHERE state OPERATOR(pg_catalog.=) 'streaming' AND application_name OPERATOR(pg_catalog.=) ANY ($2)
+          AND sync_priority OPERATOR(pg_catalog.=) 0)";
+
+/// Puts the quorum in force.
+pub(super) async fn put_in_force(
+    place: &PostgresPlace,
+    sql: &mut Held<'_>,
+    quorum: &Quorum,
+) -> Result<(), EngineError> {
+    let path = place.config_file(QUORUM);
+    let written = files::read(&path)?.unwrap_or_default();
+    if written == quorum_file(quorum, Moment::Start) {
+        return Ok(());
+    }
+    let waited =
+        sql.row(QUICK, "SELECT pg_catalog.current_setting('synchronous_standby_names')", &[]).await?;
+    // Armed for certain only if the server started so, or if an earlier call came to its end: its file and its memory agree.
+    let waited: String = waited.get(0);
+    let armed = !waited.is_empty() && written.starts_with(&format!("# {:?}", Moment::Start));
+    let late = "a walsender does not read the new quorum";
+    if !sql.row(QUICK, NOBODY_COUNTS, &[]).await?.get::<_, bool>(0) {
+        settings::write_quorum(place, &Quorum::Nobody, Moment::Running)?;
+        reload::complete(sql).await?;
+        until(sql, WALSENDERS, late, NOBODY_COUNTS, &[]).await?;
+    }
+    settings::write_quorum(place, quorum, Moment::Running)?;
+    reload::complete(sql).await?;
+    match quorum {
+        Quorum::None => {}
+        Quorum::Nobody | Quorum::Any { .. } if armed => {}
+        Quorum::Nobody | Quorum::Any { .. } => sql.execute(SLOW, "CHECKPOINT").await?,
+    }
+    let names: Vec<String> = match quorum {
+        Quorum::Any { members, term, .. } => {
+            members.iter().map(|member| place::standby_name(member, *term)).collect()
+        }
+        Quorum::Nobody | Quorum::None => Vec::new(),
+    };
+    until(sql, WALSENDERS, late, IN_FORCE, &[&standby_names(quorum), &names]).await?;
+    // From here on the file says that what it holds is in force.
+    settings::write_quorum(place, quorum, Moment::Start)
+}
