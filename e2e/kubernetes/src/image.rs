@@ -24,7 +24,7 @@ pub use pause::pause;
 pub use postgres::postgres17;
 
 use crate::parts::CacheError;
-use crate::parts::cache::{Cache, Key};
+use crate::parts::cache::{Cache, KEEP_IMAGES, Key};
 use crate::progress::Progress;
 use layer::Layer;
 
@@ -152,9 +152,10 @@ fn assemble(cache: &Cache, name: &str, config: &Config, layers: &[&Layer]) -> Re
     let key =
         layers.iter().fold(Key::new().with("name", name), |key, layer| key.with("layer", &layer.digest));
     let key = key.with("config", archive::config_json(config, layers)).with("format", archive::FORMAT);
-    let entry = cache.entry(&format!("image-{}", slug(name)), &key, &Progress::silent(), |folder| {
-        archive::write(&folder.join(ARCHIVE), name, config, layers)
-    })?;
+    let entry =
+        cache.entry(&format!("image-{}", slug(name)), &key, KEEP_IMAGES, &Progress::silent(), |folder| {
+            archive::write(&folder.join(ARCHIVE), name, config, layers)
+        })?;
     Ok(Image { name: name.to_owned(), archive: entry.join(ARCHIVE) })
 }
 

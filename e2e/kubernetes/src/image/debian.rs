@@ -5,6 +5,7 @@
 //! would do (users, certificates, caches) is done here, for the few packages in use.
 
 use std::fs;
+use std::io::Read as _;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -15,8 +16,14 @@ use super::ImageError;
 /// release before it.
 pub(super) const SUITE: &str = "trixie";
 
-/// What nobody reads in a container.
-const UNREAD: [&str; 9] = [
+/// Changes when this module makes another root filesystem of the same packages.
+pub(super) const RECIPE: &str = "2";
+
+/// What nobody reads in a container, and what mmdebstrap copies from the machine it runs on: a container gets its
+/// own host name and resolver.
+const UNREAD: [&str; 11] = [
+    "etc/hostname",
+    "etc/resolv.conf",
     "usr/share/doc",
     "usr/share/man",
     "usr/share/info",
@@ -40,7 +47,56 @@ pub(super) fn extract(root: &Path, packages: &[&str]) -> Result<(), ImageError> 
     for path in UNREAD {
         remove(&root.join(path))?;
     }
+    // As the scripts of base-files and tzdata would.
+    for (name, target) in
+        [("var/run", "/run"), ("var/lock", "/run/lock"), ("etc/localtime", "/usr/share/zoneinfo/Etc/UTC")]
+    {
+        remove(&root.join(name))?;
+        link(root, name, target)?;
+    }
     Ok(())
+}
+
+/// Removes programs that cannot run: scripts whose interpreter is not in the image, and links that lead nowhere.
+pub(super) fn remove_broken_programs(root: &Path, interpreter: &str) -> Result<(), ImageError> {
+    let folders = ["usr/bin", "usr/sbin"].map(|name| root.join(name));
+    // Scripts first, since a link may lead to one of them.
+    for file in folders.iter().map(|folder| list(folder)).collect::<Result<Vec<_>, _>>()?.iter().flatten() {
+        let path = file.path();
+        if !path.is_symlink() && names_interpreter(&path, interpreter)? {
+            remove(&path)?;
+        }
+    }
+    for folder in &folders {
+        for file in list(folder)? {
+            let Ok(target) = fs::read_link(file.path()) else { continue };
+            // An absolute target is one of the image, not of this machine.
+            let target =
+                target.strip_prefix("/").map_or_else(|_| folder.join(&target), |path| root.join(path));
+            if !target.exists() {
+                remove(&file.path())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file is a script whose first line names an interpreter.
+fn names_interpreter(path: &Path, interpreter: &str) -> Result<bool, ImageError> {
+    let mut start = Vec::new();
+    let file = fs::File::open(path).map_err(ImageError::io("open", path))?;
+    file.take(128).read_to_end(&mut start).map_err(ImageError::io("read", path))?;
+    let start = String::from_utf8_lossy(&start);
+    Ok(start.lines().next().is_some_and(|line| line.starts_with("#!") && line.contains(interpreter)))
+}
+
+/// The entries of a folder, in the order of their names.
+pub(super) fn list(folder: &Path) -> Result<Vec<fs::DirEntry>, ImageError> {
+    let mut entries = fs::read_dir(folder)
+        .and_then(Iterator::collect::<std::io::Result<Vec<_>>>)
+        .map_err(ImageError::io("list", folder))?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    Ok(entries)
 }
 
 /// A user of an image.
@@ -71,12 +127,8 @@ pub(super) fn users(root: &Path, user: &User) -> Result<(), ImageError> {
 /// Makes /etc/ssl/certs/ca-certificates.crt from the unpacked package, as its script would.
 pub(super) fn certificates(root: &Path) -> Result<(), ImageError> {
     let folder = root.join("usr/share/ca-certificates/mozilla");
-    let mut files = fs::read_dir(&folder)
-        .and_then(Iterator::collect::<std::io::Result<Vec<_>>>)
-        .map_err(ImageError::io("list", &folder))?;
-    files.sort_by_key(fs::DirEntry::file_name);
     let mut bundle = String::new();
-    for file in files {
+    for file in list(&folder)? {
         let path = file.path();
         bundle.push_str(&fs::read_to_string(&path).map_err(ImageError::io("read", &path))?);
     }

@@ -4,7 +4,7 @@
 //! same disk).
 
 use std::collections::HashMap;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use tar::{Builder, EntryType, Header};
 
 use super::ImageError;
-use crate::parts::cache::{Cache, Key, hex};
+use crate::parts::cache::{Cache, KEEP_PROGRAMS, Key, hex};
 use crate::progress::Progress;
 
 /// The time of every file: an image says what it holds, not when it was packed. Not 0, which some programs take for
@@ -45,17 +45,18 @@ impl Layer {
                 let path = entry.path();
                 let name = path.strip_prefix(root).unwrap_or(&path).to_owned();
                 let meta = fs::symlink_metadata(&path).map_err(ImageError::io("look at", &path))?;
+                let header = |kind| Writer::header(kind, meta.mode(), (meta.uid(), meta.gid()), 0);
                 let kind = meta.file_type();
                 if kind.is_dir() {
-                    writer.folder(&name, &meta)?;
+                    writer.folder(&name, header(EntryType::Directory))?;
                     folders.push(path);
                 } else if kind.is_symlink() {
                     let target = fs::read_link(&path).map_err(ImageError::io("read the link", &path))?;
-                    writer.link(&name, &target, EntryType::Symlink, &meta)?;
+                    writer.link(&name, &target, header(EntryType::Symlink))?;
                 } else if kind.is_file() {
                     let first = (meta.nlink() > 1).then(|| seen.get(&(meta.dev(), meta.ino()))).flatten();
                     if let Some(first) = first {
-                        writer.link(&name, first, EntryType::Link, &meta)?;
+                        writer.link(&name, first, header(EntryType::Link))?;
                     } else {
                         writer.file(&name, &path, meta.mode(), (meta.uid(), meta.gid()))?;
                         seen.insert((meta.dev(), meta.ino()), name);
@@ -78,7 +79,7 @@ impl Layer {
         progress: &Progress,
         fill: impl FnOnce(&Path) -> Result<(), ImageError>,
     ) -> Result<Self, ImageError> {
-        let entry = cache.entry(&format!("layer-{name}"), key, progress, |folder| {
+        let entry = cache.entry(&format!("layer-{name}"), key, KEEP_PROGRAMS, progress, |folder| {
             let root = folder.join("root");
             fs::create_dir(&root).map_err(ImageError::io("create", &root))?;
             fill(&root)?;
@@ -92,13 +93,23 @@ impl Layer {
         Ok(Self { tar: entry.join("layer.tar"), digest })
     }
 
-    /// Packs single files, `(name in the image, file)`, executable and owned by root, with the folders above them.
+    /// Packs single files, `(name in the image, file)`, executable and owned by root.
+    ///
+    /// A file given more than once, also by way of symbolic links, is packed once and linked.
     pub(super) fn from_files(files: &[(PathBuf, PathBuf)], tar: &Path) -> Result<Self, ImageError> {
         let mut writer = Writer::create(tar)?;
         let mut sorted: Vec<_> = files.iter().collect();
         sorted.sort();
+        let mut seen: HashMap<PathBuf, &Path> = HashMap::new();
         for (name, source) in sorted {
-            writer.file(name, source, 0o755, (0, 0))?;
+            let source = source.canonicalize().map_err(ImageError::io("find", source))?;
+            if let Some(first) = seen.get(&source) {
+                let header = Writer::header(EntryType::Link, 0o755, (0, 0), 0);
+                writer.link(name, first, header)?;
+            } else {
+                writer.file(name, &source, 0o755, (0, 0))?;
+                seen.insert(source, name);
+            }
         }
         writer.finish()
     }
@@ -128,8 +139,7 @@ impl Writer {
         header
     }
 
-    fn folder(&mut self, name: &Path, meta: &Metadata) -> Result<(), ImageError> {
-        let mut header = Self::header(EntryType::Directory, meta.mode(), (meta.uid(), meta.gid()), 0);
+    fn folder(&mut self, name: &Path, mut header: Header) -> Result<(), ImageError> {
         let mut with_slash = name.as_os_str().to_owned();
         with_slash.push("/");
         self.tar
@@ -137,14 +147,7 @@ impl Writer {
             .map_err(ImageError::io("write", &self.path))
     }
 
-    fn link(
-        &mut self,
-        name: &Path,
-        target: &Path,
-        kind: EntryType,
-        meta: &Metadata,
-    ) -> Result<(), ImageError> {
-        let mut header = Self::header(kind, meta.mode(), (meta.uid(), meta.gid()), 0);
+    fn link(&mut self, name: &Path, target: &Path, mut header: Header) -> Result<(), ImageError> {
         self.tar.append_link(&mut header, name, target).map_err(ImageError::io("write", &self.path))
     }
 

@@ -16,7 +16,7 @@ use crate::progress::Progress;
 
 /// The user of both images: a number that no Debian package uses and that distroless images made customary, so that
 /// `runAsNonRoot` can be checked without asking the image.
-const USER: User = User { name: "nonroot", id: 65532, home: "/home/nonroot", shell: "/usr/sbin/nologin" };
+const USER: User = User { name: "nonroot", id: 65532, home: "/", shell: "/usr/sbin/nologin" };
 
 /// What a Rust binary needs at run time, and what name lookups and TLS read.
 const PACKAGES: [&str; 6] = ["base-files", "base-passwd", "ca-certificates", "libc6", "libgcc-s1", "netbase"];
@@ -32,7 +32,7 @@ const UNUSED: [&str; 6] = [
 ];
 
 /// Changes when the root filesystem is made otherwise from the same packages.
-const RECIPE: &str = "1";
+const RECIPE: &str = "2";
 
 /// The image [`BERTH`] with `binaries`, given as `(file, name)`, in /usr/local/bin.
 pub fn binaries(binaries: &[(PathBuf, String)], progress: &Progress) -> Result<Image, ImageError> {
@@ -73,7 +73,8 @@ fn base(cache: &Cache, progress: &Progress) -> Result<Layer, ImageError> {
         .with("suite", debian::SUITE)
         .with("packages", PACKAGES.join(" "))
         .with("unused", UNUSED.join(" "))
-        .with("recipe", RECIPE);
+        .with("recipe", debian::RECIPE)
+        .with("own recipe", RECIPE);
     Layer::cached(cache, "base", &key, progress, |root| {
         progress.during("unpacking Debian's base libraries", Duration::from_secs(5), || {
             debian::extract(root, &PACKAGES)?;

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::{Config, ImageError, PAUSE, assemble, debian};
 use crate::image::layer::Layer;
-use crate::parts::cache::{Cache, Key};
+use crate::parts::cache::{Cache, KEEP_PROGRAMS, Key};
 use crate::progress::Progress;
 
 /// The program. It must end at SIGTERM though it is its namespace's PID 1, hence the handlers, and reap what a shared
@@ -16,7 +16,7 @@ const SOURCE: &str = include_str!("pause/pause.c");
 pub fn pause(progress: &Progress) -> Result<super::Image, ImageError> {
     let cache = Cache::open()?;
     let key = Key::new().with("source", SOURCE);
-    let entry = cache.entry("pause", &key, progress, |folder| {
+    let entry = cache.entry("pause", &key, KEEP_PROGRAMS, progress, |folder| {
         let source = folder.join("pause.c");
         std::fs::write(&source, SOURCE).map_err(ImageError::io("write", &source))?;
         let program = folder.join("pause");

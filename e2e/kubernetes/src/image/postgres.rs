@@ -40,26 +40,28 @@ const PACKAGES: [&str; 16] = [
 ];
 
 /// What makes up half of the size and is not used: Perl (Debian's wrappers), the JIT and what only it needs.
-const UNUSED: [&str; 12] = [
+const UNUSED: [&str; 14] = [
     "usr/lib/postgresql/17/lib/bitcode",
     "usr/lib/postgresql/17/lib/llvmjit.so",
     "usr/lib/postgresql/17/lib/llvmjit_types.bc",
+    "usr/share/i18n",
     "usr/share/perl",
     "usr/share/perl5",
     "usr/share/postgresql-common",
     "usr/share/postgresql/17/man",
-    "usr/bin/perl",
     "usr/lib/systemd",
     "usr/lib/udev",
     "etc/init.d",
-    "var/lib/dpkg/info",
+    "var/lib/dpkg",
+    "etc/perl",
+    "etc/apt",
 ];
 
-/// Libraries of LLVM and Perl, by how their names begin, in the folder of the architecture.
-const UNUSED_LIBRARIES: [&str; 4] = ["libLLVM", "libz3", "libperl", "perl"];
+/// LLVM and Perl by how their files' names begin, among the programs and the libraries of the architecture.
+const UNUSED_FILES: [&str; 4] = ["libLLVM", "libz3", "libperl", "perl"];
 
 /// Changes when the root filesystem is made otherwise from the same packages.
-const RECIPE: &str = "1";
+const RECIPE: &str = "3";
 
 /// The image [`POSTGRES_17`].
 pub fn postgres17(progress: &Progress) -> Result<Image, ImageError> {
@@ -68,8 +70,9 @@ pub fn postgres17(progress: &Progress) -> Result<Image, ImageError> {
         .with("suite", debian::SUITE)
         .with("packages", PACKAGES.join(" "))
         .with("unused", UNUSED.join(" "))
-        .with("unused libraries", UNUSED_LIBRARIES.join(" "))
-        .with("recipe", RECIPE);
+        .with("unused files", UNUSED_FILES.join(" "))
+        .with("recipe", debian::RECIPE)
+        .with("own recipe", RECIPE);
     let layer = Layer::cached(&cache, "postgres17", &key, progress, |root| {
         progress
             .during("unpacking PostgreSQL 17 from Debian packages", Duration::from_secs(15), || fill(root))
@@ -99,12 +102,13 @@ fn fill(root: &Path) -> Result<(), ImageError> {
     for path in UNUSED {
         debian::remove(&root.join(path))?;
     }
-    remove_libraries(root)?;
-    // Debian's own names for a shell's and a pager's alternatives are made by package scripts that did not run.
-    debian::link(root, "usr/bin/sh", "dash")?;
-    // A server that finds no sample would still run; initdb would not.
+    remove_files(root)?;
+    // Debian's psql and its kind in /usr/bin are links to a Perl script that chooses among versions; the programs
+    // themselves are in /usr/lib/postgresql/17/bin, which is on the PATH.
+    debian::remove_broken_programs(root, "perl")?;
+    debian::write(root, "etc/timezone", "Etc/UTC\n")?;
     for (path, mode) in
-        [("var/lib/postgresql", 0o1777), ("var/lib/postgresql/data", 0o1777), ("var/run/postgresql", 0o3777)]
+        [("var/lib/postgresql", 0o1777), ("var/lib/postgresql/data", 0o1777), ("run/postgresql", 0o3777)]
     {
         own_folder(&root.join(path), mode)?;
     }
@@ -119,21 +123,18 @@ fn own_folder(path: &Path, mode: u32) -> Result<(), ImageError> {
         .map_err(ImageError::io("change the mode of", path))
 }
 
-/// Removes the unused libraries from the folders of the architecture.
-fn remove_libraries(root: &Path) -> Result<(), ImageError> {
-    let lib = root.join("usr/lib");
-    let list = |folder: &Path| {
-        fs::read_dir(folder)
-            .and_then(Iterator::collect::<std::io::Result<Vec<_>>>)
-            .map_err(ImageError::io("list", folder))
-    };
-    for folder in list(&lib)? {
-        if !folder.file_name().to_string_lossy().ends_with("-linux-gnu") {
-            continue;
+/// Removes what [`UNUSED_FILES`] names.
+fn remove_files(root: &Path) -> Result<(), ImageError> {
+    let mut folders = vec![root.join("usr/bin")];
+    for folder in debian::list(&root.join("usr/lib"))? {
+        if folder.file_name().to_string_lossy().ends_with("-linux-gnu") {
+            folders.push(folder.path());
         }
-        for file in list(&folder.path())? {
+    }
+    for folder in folders {
+        for file in debian::list(&folder)? {
             let name = file.file_name();
-            if UNUSED_LIBRARIES.iter().any(|start| name.to_string_lossy().starts_with(start)) {
+            if UNUSED_FILES.iter().any(|start| name.to_string_lossy().starts_with(start)) {
                 debian::remove(&file.path())?;
             }
         }

@@ -109,17 +109,25 @@ fn equal_folders_give_equal_layers_and_other_content_does_not() {
 }
 
 #[test]
-fn the_layer_of_single_files_is_executable_and_root_s() {
+fn single_files_are_executable_root_s_and_packed_once() {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("built");
     fs::write(&program, "elf").unwrap();
-    let files = [(PathBuf::from("usr/local/bin/berth"), program)];
+    let also = folder.path().join("also");
+    symlink("built", &also).unwrap();
+    let files = [(PathBuf::from("usr/local/bin/b"), also), (PathBuf::from("usr/local/bin/a"), program)];
     let layer = Layer::from_files(&files, &folder.path().join("layer.tar")).unwrap();
     let mut tar = tar::Archive::new(File::open(&layer.tar).unwrap());
-    let entry = tar.entries().unwrap().next().unwrap().unwrap();
-    let header = entry.header();
-    assert_eq!(entry.path().unwrap().display().to_string(), "usr/local/bin/berth");
-    assert_eq!((header.mode().unwrap(), header.uid().unwrap(), header.gid().unwrap()), (0o755, 0, 0));
+    let mut seen = Vec::new();
+    for entry in tar.entries().unwrap() {
+        let entry = entry.unwrap();
+        let header = entry.header();
+        assert_eq!((header.mode().unwrap(), header.uid().unwrap(), header.gid().unwrap()), (0o755, 0, 0));
+        let link = entry.link_name().unwrap().map(|path| path.display().to_string());
+        seen.push((entry.path().unwrap().display().to_string(), header.size().unwrap(), link));
+    }
+    let (a, b) = ("usr/local/bin/a".to_owned(), "usr/local/bin/b".to_owned());
+    assert_eq!(seen, [(a.clone(), 3, None), (b, 0, Some(a))]);
 }
 
 #[test]
@@ -176,4 +184,24 @@ fn only_full_names_are_taken() {
     {
         assert!(check_name(name).is_err(), "{name}");
     }
+}
+
+#[test]
+fn programs_that_cannot_run_are_removed_and_others_stay() {
+    let root = tempfile::tempdir().unwrap();
+    let path = |name: &str| root.path().join(name);
+    for folder in ["usr/bin", "usr/sbin", "usr/lib/tools"] {
+        fs::create_dir_all(path(folder)).unwrap();
+    }
+    fs::write(path("usr/lib/tools/real"), "\x7fELF").unwrap();
+    fs::write(path("usr/bin/script"), "#!/usr/bin/perl -w\n").unwrap();
+    fs::write(path("usr/bin/shell"), "#!/bin/sh\n# perl\n").unwrap();
+    symlink("/usr/lib/tools/real", path("usr/bin/absolute")).unwrap();
+    symlink("../lib/tools/real", path("usr/bin/relative")).unwrap();
+    symlink("../lib/tools/gone", path("usr/sbin/dangling")).unwrap();
+    debian::remove_broken_programs(root.path(), "perl").unwrap();
+    let left: Vec<_> =
+        ["usr/bin", "usr/sbin"].iter().flat_map(|folder| debian::list(&path(folder)).unwrap()).collect();
+    let left: Vec<_> = left.iter().map(|entry| entry.file_name().into_string().unwrap()).collect();
+    assert_eq!(left, ["absolute", "relative", "shell"]);
 }

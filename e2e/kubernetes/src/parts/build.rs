@@ -11,7 +11,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::cache::{Cache, CacheError, Key};
+use super::cache::{Cache, CacheError, KEEP_PROGRAMS, Key};
 use super::component::{Component, Recipe};
 use crate::progress::Progress;
 
@@ -119,7 +119,7 @@ pub(super) fn component(
     let folder = super::sources().join(recipe.name);
     let arguments = arguments(&recipe);
     let key = key(&folder, &arguments, &recipe, &go.identity)?;
-    cache.entry(recipe.name, &key, progress, |target| {
+    cache.entry(recipe.name, &key, KEEP_PROGRAMS, progress, |target| {
         let what = format!("building {} from its Go modules", recipe.name);
         progress.during(&what, recipe.usually, || {
             let output = [OsStr::new("-o"), target.as_os_str()];

@@ -14,9 +14,16 @@ use sha2::{Digest as _, Sha256};
 
 use crate::progress::Progress;
 
-/// An entry unused for so long is removed when a newer one of the same name is built. Long enough to go back and
+/// How long an unused entry of a program stays when a newer one of the same name is built: long enough to go back and
 /// forth between branches, short enough that a disk does not fill with old Kubernetes builds of 140 MB.
-const KEEP_UNUSED: Duration = Duration::from_hours(30 * 24);
+pub(crate) const KEEP_PROGRAMS: Duration = Duration::from_hours(30 * 24);
+
+/// The same for an image. Each build of our binaries makes a new one, and it is packed again in seconds; an hour is
+/// enough for who imports it right now.
+pub(crate) const KEEP_IMAGES: Duration = Duration::from_hours(1);
+
+/// How a temporary folder's name begins.
+const SCRATCH: &str = ".scratch-";
 
 /// Why the cache could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -120,10 +127,13 @@ impl Cache {
     }
 
     /// The folder of the entry, built by `build` into a temporary folder when it is not there yet.
+    ///
+    /// After a build, entries of the same name that were not used for `keep` are removed.
     pub(crate) fn entry<E: From<CacheError>>(
         &self,
         name: &str,
         key: &Key,
+        keep: Duration,
         progress: &Progress,
         build: impl FnOnce(&Path) -> Result<(), E>,
     ) -> Result<PathBuf, E> {
@@ -138,7 +148,7 @@ impl Cache {
         let partial = Partial::create(self.root.join(format!(".{name}.partial")))?;
         build(&partial.path)?;
         partial.publish(&path)?;
-        self.prune(name, &path);
+        self.prune(name, &path, keep);
         Ok(path)
     }
 
@@ -148,7 +158,7 @@ impl Cache {
         rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())
             .map_err(io::Error::from)
             .map_err(CacheError::io("name a temporary folder in", &self.root))?;
-        Ok(Scratch(Partial::create(self.root.join(format!(".scratch-{}", hex(&random))))?))
+        Ok(Scratch(Partial::create(self.root.join(format!("{SCRATCH}{}", hex(&random))))?))
     }
 
     /// Waits until no other run builds `name`. The lock goes with the file, also when its process is killed.
@@ -171,22 +181,22 @@ impl Cache {
         Ok(file)
     }
 
-    /// Removes older entries of `name` that nobody used for a month. A failure leaves them to the next build.
-    fn prune(&self, name: &str, current: &Path) {
+    /// Removes older entries of `name` that nobody used for long, and temporary folders of killed runs. A failure leaves
+    /// them to the next build.
+    fn prune(&self, name: &str, current: &Path, keep: Duration) {
         let prefix = format!("{name}-");
         let Ok(entries) = fs::read_dir(&self.root) else { return };
         for entry in entries.flatten() {
             let path = entry.path();
-            let key = entry.file_name().to_string_lossy().strip_prefix(&prefix).map(str::len);
+            let file_name = entry.file_name().to_string_lossy().into_owned();
             // A key has 64 characters: another thing whose name begins alike is not ours to judge.
-            if key != Some(64) || path == current {
-                continue;
-            }
+            let older = path != current && file_name.strip_prefix(&prefix).is_some_and(|key| key.len() == 64);
+            let limit = if file_name.starts_with(SCRATCH) { KEEP_PROGRAMS } else { keep };
             let unused = entry
                 .metadata()
                 .and_then(|meta| meta.modified())
-                .is_ok_and(|used| now().duration_since(used).is_ok_and(|age| age > KEEP_UNUSED));
-            if unused {
+                .is_ok_and(|used| now().duration_since(used).is_ok_and(|age| age > limit));
+            if unused && (older || file_name.starts_with(SCRATCH)) {
                 let _ = fs::remove_dir_all(&path);
             }
         }

@@ -43,8 +43,8 @@ fn an_entry_is_built_once() {
         builds.fetch_add(1, Ordering::SeqCst);
         write_part(folder)
     };
-    let first = cache.entry("etcd", &key, &Progress::silent(), build).unwrap();
-    let second = cache.entry("etcd", &key, &Progress::silent(), build).unwrap();
+    let first = cache.entry("etcd", &key, KEEP_PROGRAMS, &Progress::silent(), build).unwrap();
+    let second = cache.entry("etcd", &key, KEEP_PROGRAMS, &Progress::silent(), build).unwrap();
     assert_eq!(first, second);
     assert_eq!(fs::read_to_string(first.join("part")).unwrap(), "x");
     assert_eq!(builds.load(Ordering::SeqCst), 1);
@@ -59,7 +59,7 @@ fn two_runs_at_once_build_once() {
         for _ in 0..4 {
             scope.spawn(|| {
                 cache
-                    .entry("etcd", &key, &Progress::silent(), |folder| {
+                    .entry("etcd", &key, KEEP_PROGRAMS, &Progress::silent(), |folder| {
                         builds.fetch_add(1, Ordering::SeqCst);
                         write_part(folder)
                     })
@@ -74,14 +74,14 @@ fn two_runs_at_once_build_once() {
 fn a_failed_build_leaves_no_entry_and_no_partial_folder() {
     let (_folder, cache) = cache();
     let key = Key::new();
-    let result = cache.entry("etcd", &key, &Progress::silent(), |folder| {
+    let result = cache.entry("etcd", &key, KEEP_PROGRAMS, &Progress::silent(), |folder| {
         write_part(folder)?;
         Err(CacheError::NoHome)
     });
     assert!(matches!(result, Err(CacheError::NoHome)));
     assert_eq!(cache.find("etcd", &key), None);
     assert!(!cache.root.join(".etcd.partial").exists());
-    cache.entry("etcd", &key, &Progress::silent(), write_part).unwrap();
+    cache.entry("etcd", &key, KEEP_PROGRAMS, &Progress::silent(), write_part).unwrap();
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn remains_of_a_killed_build_do_not_get_into_the_next() {
     let partial = cache.root.join(".etcd.partial");
     fs::create_dir(&partial).unwrap();
     fs::write(partial.join("half"), "").unwrap();
-    let entry = cache.entry("etcd", &Key::new(), &Progress::silent(), write_part).unwrap();
+    let entry = cache.entry("etcd", &Key::new(), KEEP_PROGRAMS, &Progress::silent(), write_part).unwrap();
     assert!(entry.join("part").exists());
     assert!(!entry.join("half").exists());
 }
@@ -99,16 +99,23 @@ fn remains_of_a_killed_build_do_not_get_into_the_next() {
 fn only_entries_of_the_same_name_that_were_long_unused_are_removed() {
     let (_folder, cache) = cache();
     let entry = |name: &str, input: &str| {
-        cache.entry(name, &Key::new().with("", input), &Progress::silent(), write_part).unwrap()
+        cache
+            .entry(name, &Key::new().with("", input), KEEP_PROGRAMS, &Progress::silent(), write_part)
+            .unwrap()
     };
-    let age = |path: &Path| File::open(path).unwrap().set_modified(now() - KEEP_UNUSED * 2).unwrap();
+    let age = |path: &Path| File::open(path).unwrap().set_modified(now() - KEEP_PROGRAMS * 2).unwrap();
     let old = entry("csi", "old");
     let recent = entry("csi", "recent");
     let other = entry("csi-driver", "old");
     age(&old);
     age(&other);
+    let scratch = cache.root.join(format!("{SCRATCH}killed"));
+    fs::create_dir(&scratch).unwrap();
+    age(&scratch);
+    let working = cache.scratch().unwrap();
     let new = entry("csi", "new");
-    assert!(!old.exists());
+    assert!(!old.exists() && !scratch.exists());
+    assert!(working.path().exists());
     assert!(recent.exists() && other.exists() && new.exists());
 }
 
@@ -116,9 +123,9 @@ fn only_entries_of_the_same_name_that_were_long_unused_are_removed() {
 fn using_an_entry_makes_it_young() {
     let (_folder, cache) = cache();
     let key = Key::new();
-    let path = cache.entry("csi", &key, &Progress::silent(), write_part).unwrap();
-    File::open(&path).unwrap().set_modified(now() - KEEP_UNUSED * 2).unwrap();
+    let path = cache.entry("csi", &key, KEEP_PROGRAMS, &Progress::silent(), write_part).unwrap();
+    File::open(&path).unwrap().set_modified(now() - KEEP_PROGRAMS * 2).unwrap();
     cache.find("csi", &key).unwrap();
     let age = now().duration_since(fs::metadata(&path).unwrap().modified().unwrap()).unwrap_or_default();
-    assert!(age < KEEP_UNUSED);
+    assert!(age < KEEP_PROGRAMS);
 }
