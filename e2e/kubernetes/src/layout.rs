@@ -12,6 +12,10 @@ use crate::error::Error;
 /// Folders that a node hides behind its own.
 const HIDDEN_IN_NODES: [&str; 4] = ["/run", "/tmp", "/var/lib", "/var/log"];
 
+/// How long a cluster's folder may be: a socket's path has at most 107 bytes, and our longest one adds
+/// `/csi/local.csi.berth.dev-reg.sock`.
+const LONGEST: usize = 107 - 33;
+
 /// The paths of one cluster.
 #[derive(Debug, Clone)]
 pub struct Layout {
@@ -33,7 +37,15 @@ impl Layout {
             }
         };
         visible_in_nodes(&state, "XDG_STATE_HOME")?;
-        Ok(Self { root: state.join("berth/kubernetes").join(name) })
+        let root = state.join("berth/kubernetes").join(name);
+        if root.as_os_str().len() > LONGEST {
+            let reason = format!(
+                "{} is too long for the sockets in it; set XDG_STATE_HOME to a folder with a shorter name",
+                root.display()
+            );
+            return Err(Error::Refused { reason });
+        }
+        Ok(Self { root })
     }
 
     /// The layout whose folder is known.
@@ -129,6 +141,11 @@ impl Layout {
     /// Appears once the API server is ready; kubelets wait for it.
     pub(crate) fn api_ready(&self) -> PathBuf {
         self.root.join("config/api-ready")
+    }
+
+    /// The sockets of the control plane's storage driver.
+    pub(crate) fn csi(&self) -> PathBuf {
+        self.root.join("csi")
     }
 
     /// Everything of one node.

@@ -20,6 +20,7 @@ pub(crate) use init::Service;
 pub use init::run as run_init;
 
 use crate::addresses::{node_name, node_namespace};
+use crate::control_plane::kubectl;
 use crate::error::Error;
 use crate::layout::Layout;
 use crate::network::{self, namespace_path};
@@ -29,6 +30,8 @@ use crate::{cgroups, loops, wait};
 
 /// How long containerd may take from boot to its socket; a second on an idle machine.
 const CONTAINERD: Duration = Duration::from_mins(1);
+/// How long a node may take from boot to Ready; three seconds on an idle machine.
+const READY: Duration = Duration::from_secs(90);
 /// How long a dead node's processes may take to be gone.
 const GONE: Duration = Duration::from_secs(20);
 /// The socket of containerd inside the node.
@@ -221,6 +224,32 @@ fn boot(layout: &Layout, number: u8) -> Result<Machine, Error> {
     Ok(Machine { holder, init })
 }
 
+/// When the node's kubelet last told Kubernetes that it lives; nothing if it never did or nobody can be asked.
+pub(crate) fn last_renewal(setup: &Setup, layout: &Layout, number: u8) -> Option<String> {
+    let mut get = kubectl(setup, layout);
+    get.args(["get", "lease", "--namespace=kube-node-lease", "--ignore-not-found", &node_name(number)]);
+    get.args(["--output=jsonpath={.spec.renewTime}", "--request-timeout=10s"]);
+    run(&mut get).ok().filter(|time| !time.is_empty())
+}
+
+/// Waits for another renewal than that one. Without it, a node that was off for a moment would count as Ready by what
+/// its kubelet said before.
+pub(crate) fn await_renewal(
+    setup: &Setup,
+    layout: &Layout,
+    number: u8,
+    before: Option<&str>,
+) -> Result<(), Error> {
+    let name = node_name(number);
+    let log = layout.log(&format!("{name}-kubelet"));
+    wait::until(
+        &format!("the kubelet of {name} to speak"),
+        READY,
+        || tail(&log),
+        || Ok(last_renewal(setup, layout, number).filter(|time| Some(time.as_str()) != before).map(drop)),
+    )
+}
+
 /// Waits until Kubernetes says that these nodes are ready.
 pub(crate) fn await_ready(setup: &Setup, layout: &Layout, numbers: &[u8]) -> Result<(), Error> {
     // `kubectl wait` fails at once on a node that has not registered yet, hence the loop.
@@ -229,10 +258,10 @@ pub(crate) fn await_ready(setup: &Setup, layout: &Layout, numbers: &[u8]) -> Res
     let log = layout.log(&format!("{}-kubelet", node_name(first)));
     wait::until(
         &format!("{} to be Ready", names.join(", ")),
-        Duration::from_secs(90),
+        READY,
         || tail(&log),
         || {
-            let mut wait = crate::control_plane::kubectl(setup, layout);
+            let mut wait = kubectl(setup, layout);
             wait.args(["wait", "--for=condition=Ready", "--timeout=5s"]).args(&names);
             Ok(run(&mut wait).is_ok().then_some(()))
         },

@@ -80,21 +80,34 @@ pub(crate) fn controllers(setup: &Setup, layout: &Layout) -> Vec<Daemon> {
     let daemon = |name: &str, program: &PathBuf, flags: Vec<String>| {
         let mut argv = in_control_plane();
         argv.push(program.display().to_string());
-        argv.push(format!("--kubeconfig={}", kubeconfig.display()));
         argv.extend(flags);
         Daemon::new(name, layout.log(name), argv)
     };
-    let socket = layout.node_disk(1).join(format!("kubelet/plugins/{DRIVER}/csi.sock"));
+    let kubeconfig = format!("--kubeconfig={}", kubeconfig.display());
+    // The resizer asks a driver only whether the node has to do the work, so it has one of its own that holds no
+    // volumes: with a node's, no volume anywhere could grow while that node is off.
+    let folder = layout.csi();
+    let endpoint = folder.join("csi.sock");
     vec![
+        daemon(
+            "csi-driver",
+            &setup.programs.csi_driver,
+            vec![
+                "--node=control-plane".to_owned(),
+                format!("--endpoint={}", endpoint.display()),
+                format!("--registration={}", folder.display()),
+                format!("--data={}", folder.join("volumes").display()),
+            ],
+        ),
         daemon(
             "csi-resizer",
             &setup.programs.csi_resizer,
-            vec![format!("--csi-address={}", socket.display())],
+            vec![kubeconfig.clone(), format!("--csi-address={}", endpoint.display())],
         ),
         daemon(
             "snapshot-controller",
             &setup.programs.snapshot_controller,
-            vec!["--enable-distributed-snapshotting".to_owned()],
+            vec![kubeconfig, "--enable-distributed-snapshotting".to_owned()],
         ),
     ]
 }

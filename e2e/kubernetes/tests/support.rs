@@ -1,6 +1,7 @@
 //! What the tests of the harness share: waiting, and looking for what a cluster may have left behind.
 
 #![allow(dead_code, reason = "each test file uses its own part of this")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, helpers included")]
 
 use std::fs;
 use std::path::Path;

@@ -24,7 +24,7 @@ use crate::{certificates, kubeconfig, network, relay, storage, wait};
 /// Writes all files; starts nothing but makes the folder in memory.
 pub(super) fn prepare(setup: Setup, layout: Layout) -> Result<Running, Error> {
     let start = wait::now();
-    for folder in [layout.memory(), layout.bin()] {
+    for folder in [layout.memory(), layout.bin(), layout.csi()] {
         fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
     }
     tmpfs(&layout.memory())?;

@@ -61,7 +61,11 @@ fn answer(running: &Running, request: Request) -> Result<Reply, Error> {
         Request::PowerOff(number) => running.node(number)?.power_off(setup, layout)?,
         Request::Boot(number) => boot(running, number)?,
         Request::PowerOn(number) => {
-            boot(running, number)?;
+            if !running.node(number)?.is_on() {
+                let before = node::last_renewal(setup, layout, number);
+                boot(running, number)?;
+                node::await_renewal(setup, layout, number, before.as_deref())?;
+            }
             node::await_ready(setup, layout, &[number])?;
         }
         Request::CutNode(number, direction) => {
