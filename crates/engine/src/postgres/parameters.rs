@@ -75,17 +75,27 @@ async fn judge(
             None => drop(left.insert(name.clone(), value.clone())),
         }
     }
-    if try_out(place, &left, depth).await.is_err() {
-        let mut alone = BTreeMap::new();
-        for (name, value) in left {
-            let one = BTreeMap::from([(name.clone(), value.clone())]);
-            match try_out(place, &one, depth).await {
-                Ok(()) => drop(alone.insert(name, value)),
-                Err(reason) => drop(refused.insert(name, reason)),
-            }
-        }
-        left = alone;
+    let Err(reason) = try_out(place, &left, depth).await else {
+        return Ok(Verdict {
+            asked: asked.clone(),
+            thorough: depth == Depth::Start,
+            accepted: left,
+            refused,
+        });
+    };
+    // What fails without any of them is not their fault.
+    if try_out(place, &BTreeMap::new(), depth).await.is_err() {
+        return Err(EngineError::Step { step: "a trial of the server's start".to_owned(), reason });
     }
+    let mut alone = BTreeMap::new();
+    for (name, value) in left {
+        let one = BTreeMap::from([(name.clone(), value.clone())]);
+        match try_out(place, &one, depth).await {
+            Ok(()) => drop(alone.insert(name, value)),
+            Err(reason) => drop(refused.insert(name, reason)),
+        }
+    }
+    left = alone;
     // Each is good and together they are not: what was good before stays, and the new is refused as a whole.
     if let Err(reason) = try_out(place, &left, depth).await {
         let old: BTreeMap<_, _> =

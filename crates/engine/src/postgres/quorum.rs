@@ -9,7 +9,8 @@
 //! - A checkpoint is made by the checkpointer after it has read the setting of which it was told before. Needed only where
 //!   nobody was waited for until now: the flag stays armed from one quorum to another.
 //!
-//! A quorum that was in the file when the server started needs neither.
+//! A quorum that was in the file when the server started needs neither, once the checkpointer has begun its work: it arms the
+//! flag before that.
 
 use super::place::PostgresPlace;
 use super::reload::{self, until};
@@ -21,6 +22,14 @@ use std::time::Duration;
 
 /// How long a walsender may take to read a setting.
 const WALSENDERS: Duration = Duration::from_secs(10);
+
+/// How long the checkpointer of a new server may take to come to its first rest, before it is asked for a checkpoint.
+const CHECKPOINTER: Duration = Duration::from_millis(500);
+
+/// Whether the checkpointer rests between two pieces of work.
+const CHECKPOINTER_WORKS: &str = "SELECT EXISTS (
+    SELECT FROM pg_catalog.pg_stat_activity
+    WHERE backend_type OPERATOR(pg_catalog.=) 'checkpointer' AND wait_event OPERATOR(pg_catalog.=) 'CheckpointerMain')";
 
 /// Whether no walsender releases commits.
 const NOBODY_COUNTS: &str = "SELECT NOT EXISTS (
@@ -43,7 +52,7 @@ pub(super) async fn put_in_force(
     let path = place.config_file(QUORUM);
     let written = files::read(&path)?.unwrap_or_default();
     if written == quorum_file(quorum, Moment::Start) {
-        return Ok(());
+        return armed_at_start(sql, quorum).await;
     }
     let waited =
         sql.row(QUICK, "SELECT pg_catalog.current_setting('synchronous_standby_names')", &[]).await?;
@@ -72,4 +81,18 @@ pub(super) async fn put_in_force(
     until(sql, WALSENDERS, late, IN_FORCE, &[&standby_names(quorum), &names]).await?;
     // From here on the file says that what it holds is in force.
     settings::write_quorum(place, quorum, Moment::Start)
+}
+
+/// Waits until the checkpointer of a server that started with this quorum has armed the flag.
+async fn armed_at_start(sql: &mut Held<'_>, quorum: &Quorum) -> Result<(), EngineError> {
+    match quorum {
+        Quorum::None => Ok(()),
+        Quorum::Nobody | Quorum::Any { .. } => {
+            match until(sql, CHECKPOINTER, "", CHECKPOINTER_WORKS, &[]).await {
+                Ok(()) => Ok(()),
+                // It may be writing a checkpoint; one of ours comes after that.
+                Err(_busy) => sql.execute(SLOW, "CHECKPOINT").await,
+            }
+        }
+    }
 }

@@ -22,7 +22,9 @@ REVOKE ALL ON berth.term FROM PUBLIC;";
 
 /// Writes the row, and returns the position that voters must have flushed for it to count.
 pub(super) async fn write(sql: &mut Held<'_>, row: &TermRow) -> Result<LogPosition, EngineError> {
-    sql.execute(SLOW, SCHEMA).await?;
+    if !exists(sql).await? {
+        sql.execute(SLOW, SCHEMA).await?;
+    }
     let voters = serde_json::to_string(&row.voters).map_err(|error| unreadable(&error.to_string()))?;
     let term = i64::try_from(row.term.0).map_err(|error| unreadable(&error.to_string()))?;
     // Written again also when it is there: the position must lie after this call.
@@ -36,8 +38,7 @@ pub(super) async fn write(sql: &mut Held<'_>, row: &TermRow) -> Result<LogPositi
 
 /// The newest row.
 pub(super) async fn read(sql: &mut Held<'_>) -> Result<Option<TermRow>, EngineError> {
-    let exists = sql.row(QUICK, "SELECT pg_catalog.to_regclass('berth.term') IS NOT NULL", &[]).await?;
-    if !exists.get::<_, bool>(0) {
+    if !exists(sql).await? {
         return Ok(None);
     }
     let rows =
@@ -51,6 +52,11 @@ pub(super) async fn read(sql: &mut Held<'_>) -> Result<Option<TermRow>, EngineEr
         voters,
         acks: u32::try_from(acks).map_err(|error| unreadable(&error.to_string()))?,
     }))
+}
+
+/// Whether this database has the table: a standby may be asked before its source made it.
+async fn exists(sql: &mut Held<'_>) -> Result<bool, EngineError> {
+    Ok(sql.row(QUICK, "SELECT pg_catalog.to_regclass('berth.term') IS NOT NULL", &[]).await?.get(0))
 }
 
 fn unreadable(reason: &str) -> EngineError {

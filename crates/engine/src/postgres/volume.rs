@@ -116,7 +116,12 @@ pub(super) fn clear_remains(place: &PostgresPlace) -> Result<(), EngineError> {
     files::remove(&place.pgdata().join("postmaster.pid"))?;
     // A promotion that was asked of the dead server must not happen to the next.
     files::remove(&place.pgdata().join("promote"))?;
-    files::remove_folder(&place.sockets())
+    let sockets = place.sockets();
+    match std::fs::read_dir(&sockets) {
+        Ok(entries) => entries.flatten().try_for_each(|entry| files::remove(&entry.path()).map(|_there| ())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(files::failed("reading", &sockets)(error)),
+    }
 }
 
 /// The first process of the running server, as its pid file says.
