@@ -81,7 +81,12 @@ impl<B: Backend> Follower<B> {
                 }
                 Some(stream) => match stream.next().await {
                     Some(Ok(batch)) => self.take(batch),
-                    Some(Err(error)) => self.interrupted(&error.to_string()),
+                    Some(Err(error)) => {
+                        if let BackendError::Gone(_) = error {
+                            self.told = None;
+                        }
+                        self.interrupted(&error.to_string());
+                    }
                     None => self.interrupted("the store ended the watch"),
                 },
             }

@@ -7,6 +7,7 @@
 pub mod backend;
 mod backoff;
 mod envelope;
+pub mod etcd;
 mod follow;
 mod grants;
 pub mod key;
@@ -17,6 +18,7 @@ mod store;
 mod watch;
 
 pub use envelope::VERSION;
+pub use etcd::{EtcdOptions, EtcdTopology};
 pub use grants::{Grant, Keys, Right, User};
 pub use memory::{Memory, MemoryTopology};
 pub use records::Records;

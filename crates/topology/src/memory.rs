@@ -10,6 +10,7 @@ use crate::backend::{Backend, BackendError, Batches, Commit, Committed, Page, Qu
 use crate::grants::{Keys, Right, User};
 use crate::{Records, Revision};
 use async_trait::async_trait;
+use berth_core::ClusterUid;
 use futures::StreamExt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
@@ -97,6 +98,7 @@ impl Memory {
             let mut restored = backup.0.clone();
             restored.incarnation = world.incarnation + 1;
             restored.away = world.away;
+            restored.unknown = std::mem::take(&mut world.unknown);
             *world = restored;
         });
     }
@@ -107,7 +109,22 @@ impl Memory {
             let mut other = World::new(world.store + 1);
             other.incarnation = world.incarnation + 1;
             other.away = world.away;
+            other.unknown = std::mem::take(&mut world.unknown);
             *world = other;
+        });
+    }
+
+    /// The members of this cluster are refused, as before the operator has made them known.
+    pub fn expel(&self, cluster: &ClusterUid) {
+        self.change(|world| {
+            world.unknown.insert(cluster.clone());
+        });
+    }
+
+    /// The members of this cluster are known again; to begin with, all are.
+    pub fn admit(&self, cluster: &ClusterUid) {
+        self.change(|world| {
+            world.unknown.remove(cluster);
         });
     }
 
@@ -134,8 +151,12 @@ impl Memory {
         self.shared.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn allowed(&self, right: Right, keys: &Keys) -> Result<(), BackendError> {
-        if self.user.may(right, keys) {
+    fn allowed(&self, world: &World, right: Right, keys: &Keys) -> Result<(), BackendError> {
+        let known = match &self.user {
+            User::Members(_, uid) => !world.unknown.contains(uid),
+            User::Operator | User::Proxy => true,
+        };
+        if known && self.user.may(right, keys) {
             return Ok(());
         }
         Err(BackendError::Denied(format!("{:?} may not {right:?} {keys:?}", self.user)))
@@ -154,19 +175,19 @@ impl Memory {
 impl Backend for Memory {
     async fn read(&self, query: Query) -> Result<Page, BackendError> {
         let world = self.reachable()?;
-        self.allowed(Right::Read, &query.keys)?;
+        self.allowed(&world, Right::Read, &query.keys)?;
         world.read(&query)
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, BackendError> {
         let mut world = self.reachable()?;
         for (key, _) in &commit.expect {
-            self.allowed(Right::Read, &Keys::One(key.clone()))?;
+            self.allowed(&world, Right::Read, &Keys::One(key.clone()))?;
         }
         for write in &commit.writes {
             match write {
-                Write::Put(key, _) => self.allowed(Right::ReadWrite, &Keys::One(key.clone()))?,
-                Write::Remove(keys) => self.allowed(Right::ReadWrite, keys)?,
+                Write::Put(key, _) => self.allowed(&world, Right::ReadWrite, &Keys::One(key.clone()))?,
+                Write::Remove(keys) => self.allowed(&world, Right::ReadWrite, keys)?,
             }
         }
         let committed = world.apply(&commit);
@@ -181,7 +202,7 @@ impl Backend for Memory {
 
     async fn watch(&self, keys: Keys, from: Revision) -> Result<Batches, BackendError> {
         let world = self.reachable()?;
-        self.allowed(Right::Read, &keys)?;
+        self.allowed(&world, Right::Read, &keys)?;
         world.since(&keys, from)?;
         let watching = Watching {
             incarnation: world.incarnation,

@@ -59,8 +59,12 @@ impl<B: Backend> Records<B> {
     /// Commits; a refusal is a conflict on the first expectation.
     async fn commit(&self, key: &str, commit: Commit) -> Result<Revision, TopologyError> {
         let expected = commit.expect.first().and_then(|(_, revision)| *revision);
+        let before = self.history.known();
         match self.backend.commit(commit).await.map_err(|error| failed(key, error))? {
-            Committed::Applied(origin) => Ok(origin.revision),
+            Committed::Applied(origin) => {
+                self.history.advance(before, origin);
+                Ok(origin.revision)
+            }
             Committed::Refused => Err(TopologyError::Conflict { key: key.to_owned(), expected }),
         }
     }

@@ -3,7 +3,8 @@
 use crate::Revision;
 use crate::backend::{BackendError, Batch, Commit, Committed, Entry, Event, Origin, Page, Query, Write};
 use crate::grants::Keys;
-use std::collections::BTreeMap;
+use berth_core::ClusterUid;
+use std::collections::{BTreeMap, BTreeSet};
 
 type State = BTreeMap<String, (Vec<u8>, Revision)>;
 
@@ -18,6 +19,8 @@ pub(super) struct World {
     pub(super) incarnation: u64,
     /// Whether the next commit's answer is lost.
     pub(super) lose_answer: bool,
+    /// Clusters whose members the store does not know.
+    pub(super) unknown: BTreeSet<ClusterUid>,
     /// Commits that changed something.
     pub(super) commits: u64,
     revision: Revision,
@@ -38,6 +41,7 @@ impl World {
             away: false,
             incarnation: 0,
             lose_answer: false,
+            unknown: BTreeSet::new(),
             commits: 0,
             revision: Revision(1),
             compacted: Revision(0),

@@ -1,6 +1,6 @@
 //! What is known of the store's history, so that a restored or replaced store is not taken for the one that was read.
 //!
-//! Only answers of linearizable reads count, held against what was known when the question was sent: answers may overtake one
+//! Answers of linearizable reads and of writes count, held against what was known when the question was sent: answers may overtake one
 //! another, but none is older than an answer that had come before its question.
 
 use crate::backend::Origin;

@@ -1,0 +1,7 @@
+//! The cases, by what they are about.
+
+pub(crate) mod access;
+pub(crate) mod records;
+pub(crate) mod swaps;
+pub(crate) mod versions;
+pub(crate) mod watches;
