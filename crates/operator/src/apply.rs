@@ -17,8 +17,8 @@ use crate::operator::Operator;
 use crate::validate::Rendering;
 use berth_api::DatabaseCluster;
 use berth_core::plan::{Chain, Plan, Refused, Step};
-use futures::StreamExt;
-use futures::stream;
+use futures::future::BoxFuture;
+use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
 
 /// How many chains run at the same time: the members of a cluster are made together, and a large one still leaves room for others.
@@ -50,11 +50,13 @@ pub(crate) struct Outcome {
 impl Work<'_> {
     /// Carries out a plan, but for chains that begin with a step of `not`: it failed a moment ago.
     pub(crate) async fn apply(&self, plan: &Plan, not: &[Step]) -> Vec<Outcome> {
-        let chains = plan.chains.iter().filter(|chain| chain.0.first().is_none_or(|first| !not.contains(first)));
-        stream::iter(chains.map(|chain| self.chain(chain)))
-            .buffer_unordered(AT_ONCE)
-            .concat()
-            .await
+        let mut chains: Vec<BoxFuture<'_, Vec<Outcome>>> = Vec::new();
+        for chain in &plan.chains {
+            if chain.0.first().is_none_or(|first| !not.contains(first)) {
+                chains.push(Box::pin(self.chain(chain)));
+            }
+        }
+        stream::iter(chains).buffer_unordered(AT_ONCE).concat().await
     }
 
     async fn chain(&self, chain: &Chain) -> Vec<Outcome> {

@@ -67,7 +67,7 @@ pub(crate) fn unreadable(generation: Option<i64>, problem: &str, now: Timestamp)
     DatabaseClusterStatus {
         observed_generation: Some(generation),
         phase: Some(StatusPhase::Invalid),
-        conditions: vec![condition::new(condition::READY, false, "Invalid", problem, generation, Time(now))],
+        conditions: vec![condition::new(condition::READY, "False", "Invalid", problem, generation, Time(now))],
         ..DatabaseClusterStatus::default()
     }
 }

@@ -1,7 +1,7 @@
 //! The spec with its class and the defaults filled in, and held against the class's bounds.
 
 use super::size;
-use berth_api::{ClusterClass, ClusterClassSpec, DatabaseClusterSpec, DurabilityMode, Placement, Resources};
+use berth_api::{ClusterClass, ClusterClassSpec, DatabaseClusterSpec, DurabilityMode, Placement, Postgres, Resources};
 use berth_core::plan::{Problem, Size};
 use std::collections::BTreeMap;
 
@@ -85,13 +85,9 @@ fn engine(
     };
     let mut parameters = class.parameters;
     parameters.extend(own.parameters);
-    let owned: Vec<&str> =
-        parameters.keys().map(String::as_str).filter(|name| berth_api::OWNED_PARAMETERS.contains(name)).collect();
-    if !owned.is_empty() {
-        problems.push(Problem::new(
-            "spec.engine.postgres.parameters",
-            format!("remove {}, which Berth sets itself", owned.join(", ")),
-        ));
+    let refused: Vec<String> = parameters.keys().filter_map(|name| Postgres::refusal(name)).collect();
+    if !refused.is_empty() {
+        problems.push(Problem::new("spec.engine.postgres.parameters", refused.join("; ")));
     }
     (version, image, parameters)
 }
