@@ -2,6 +2,7 @@
 //!
 //! A dev-dependency only; nothing here may reach production.
 
+pub mod engine;
 pub mod random;
 pub mod seeds;
 pub mod wait;

@@ -57,14 +57,16 @@ fn exited(state: &mut State, run: Run, how: String, asked: bool, now: Moment) {
     if let (Server::Up(_), None) = (&state.server, since) {
         return;
     }
-    if !asked {
+    let ours = matches!(state.doing(), Some(EffectKind::Stop | EffectKind::Fence));
+    if !(asked || ours) {
         if since.is_some_and(|since| now.since(since) >= STEADY) {
             state.failures.steady();
         }
         state.failures.crashed(format!("the database ended by {how}"), now);
     }
     state.server = Server::Down(Down { how: Some(how), counted: false });
-    if state.pending.as_ref().is_some_and(|pending| pending.effect.kind().needs_server()) {
+    let over = |kind: EffectKind| kind.needs_server() || kind == EffectKind::Stop;
+    if state.doing().is_some_and(over) {
         state.pending = None;
     }
     state.streamed.clear();

@@ -53,6 +53,7 @@ pub struct Issued {
 
 /// An effect on the world. Each is idempotent: asked again after a crash at any point of it, it comes to the same end.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it travels in a box")]
 pub enum Effect {
     /// Look what lies on the volume.
     Inspect,

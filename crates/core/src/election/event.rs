@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 /// What a decision hears.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "each is moved once or twice, and a handful wait at a time")]
 pub enum Event {
     /// Of the topology.
     Topology(News),

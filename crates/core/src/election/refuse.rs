@@ -11,7 +11,6 @@ use crate::term::Term;
 /// What is wrong with the ledger by itself.
 pub(super) fn ledger(state: &State) -> Option<Refusal> {
     match &state.notes {
-        Notes::Absent => None,
         Notes::Unreadable(reason) => Some(Refusal::LedgerUnreadable(reason.clone())),
         Notes::Present(ledger) if ledger.cluster != state.me.uid => {
             Some(Refusal::OtherCluster(ledger.cluster.clone()))
@@ -19,7 +18,7 @@ pub(super) fn ledger(state: &State) -> Option<Refusal> {
         Notes::Present(ledger) if ledger.identity != state.me.identity => {
             Some(Refusal::OtherIdentity(ledger.identity.clone()))
         }
-        Notes::Present(_) => None,
+        Notes::Absent | Notes::Present(_) => None,
     }
 }
 

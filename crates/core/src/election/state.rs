@@ -18,7 +18,7 @@ use crate::database::{Standby, Volume};
 use crate::ids::{ClusterRef, ClusterUid, MemberId};
 use crate::position::LogPosition;
 use crate::term::Term;
-use crate::topology::{Identity, MemberRecord, Replication, Route};
+use crate::topology::{Identity, MemberRecord, Phase, Replication, Route};
 use std::collections::BTreeMap;
 
 /// Who the member is. Never changes in a run of the agent.
@@ -189,6 +189,26 @@ impl State {
     /// The kind of the effect that is being done.
     pub fn doing(&self) -> Option<EffectKind> {
         self.pending.as_ref().map(|pending| pending.effect.kind())
+    }
+
+    /// The term of the rule that is known; 0 before the first.
+    pub fn term(&self) -> Term {
+        self.world.view.rule.as_ref().map_or(Term(0), |known| known.rule.term)
+    }
+
+    /// The phase of the rule that is known.
+    pub fn phase(&self) -> Option<Phase> {
+        self.world.view.rule.as_ref().map(|known| known.rule.phase)
+    }
+
+    /// Whom the rule that is known names.
+    pub fn primary(&self) -> Option<&MemberId> {
+        self.world.view.rule.as_ref().map(|known| &known.rule.primary.member)
+    }
+
+    /// Grows with everything that is done: after it the server has something new to say.
+    pub fn changes(&self) -> u64 {
+        self.numbers
     }
 
     /// Why nothing is being done, and since when.

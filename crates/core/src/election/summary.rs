@@ -11,7 +11,10 @@ use std::time::Duration;
 
 /// What a member shows of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a figure of its own on a page, and nothing is decided by them")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a figure of its own on a page, and nothing is decided by them"
+)]
 pub struct Summary {
     /// The member.
     pub member: MemberId,

@@ -89,8 +89,6 @@ fn done(state: &mut State, outcome: Outcome, now: Moment) {
             up.settings = Some(settings);
             state.server = Server::Up(Box::new(up));
         }
-        // The server's end is told by the warden.
-        Outcome::Stopped | Outcome::Fenced => {}
         Outcome::AccessEnsured(wanted) => state.access = Some(wanted),
         Outcome::RuleSwapped { known, route } => {
             if let crate::topology::Phase::Serving = known.rule.phase {
@@ -116,8 +114,8 @@ fn done(state: &mut State, outcome: Outcome, now: Moment) {
             up.settings = Some(settings);
             up.settled = outcome;
         }),
-        // Both are handled before.
-        Outcome::Conflict(_) | Outcome::Failed { .. } => {}
+        // The server's end is told by the warden; a failure and a conflict are handled before.
+        Outcome::Stopped | Outcome::Fenced | Outcome::Conflict(_) | Outcome::Failed { .. } => {}
     }
     if let Some(Volume::Empty) = state.volume {
         state.access = None;

@@ -54,7 +54,10 @@ fn it_is_made_started_as_a_standby_promoted_and_only_then_serves() {
         [EffectKind::WriteLedger, EffectKind::EnsureAccess, EffectKind::WriteTerm]
     );
     let rule = story.swapping().clone();
-    assert_eq!((rule.phase, rule.timeline, rule.branched), (Phase::Serving, Timeline(2), Some(LogPosition(500))));
+    assert_eq!(
+        (rule.phase, rule.timeline, rule.branched),
+        (Phase::Serving, Timeline(2), Some(LogPosition(500)))
+    );
     assert_eq!((rule.system.as_deref(), rule.acks), (Some(SYSTEM), 0));
 }
 
@@ -103,7 +106,8 @@ fn a_cluster_of_one_asks_for_nobody() {
 
 #[test]
 fn modes_that_wait_for_nobody_let_clients_in_at_once() {
-    for (mode, on_loss) in [(DurabilityMode::Async, OnLoss::Block), (DurabilityMode::Quorum, OnLoss::Degrade)] {
+    for (mode, on_loss) in [(DurabilityMode::Async, OnLoss::Block), (DurabilityMode::Quorum, OnLoss::Degrade)]
+    {
         let mut story = until(EffectKind::SwapRule);
         let mut intent = intent();
         (intent.durability.mode, intent.durability.on_loss) = (mode, on_loss);
@@ -143,7 +147,10 @@ fn an_agent_that_died_while_making_it_starts_the_server_anew_on_a_fresh_timeline
     story.hear(Event::Verifier(Some("v1".to_owned())));
     story.hear(Event::Topology(News::Listed(Box::new(view(Some(bootstrapping))))));
     story.hear(Event::Process(ProcessNews::Runs(Run(1))));
-    assert_eq!(story.until(EffectKind::Start), [EffectKind::Inspect, EffectKind::Stop, EffectKind::WriteLedger]);
+    assert_eq!(
+        story.until(EffectKind::Start),
+        [EffectKind::Inspect, EffectKind::Stop, EffectKind::WriteLedger]
+    );
     story.succeeds();
     story.status(standby_status(2, 300, false));
     story.until(EffectKind::Promote);

@@ -72,7 +72,10 @@ fn a_replica_that_missed_a_term_looks_at_its_log_first() {
     assert_eq!(story.doing, None);
     story.status(standby_status(5, 500, false));
     let Effect::WriteLedger(entered) = story.effect() else { panic!("{:?}", story.effect()) };
-    assert_eq!(entered.newest(), Some(&Era { term: Term(5), timeline: Timeline(6), start: Some(LogPosition(500)) }));
+    assert_eq!(
+        entered.newest(),
+        Some(&Era { term: Term(5), timeline: Timeline(6), start: Some(LogPosition(500)) })
+    );
     story.until(EffectKind::Follow);
     assert_eq!(story.effect(), &Effect::Follow(Some(peer(5))));
 }
@@ -159,7 +162,8 @@ fn a_copy_that_fails_is_tried_again_after_a_pause_and_says_why() {
     for _ in 0..3 {
         story.until(EffectKind::Clone);
         story.answer(Outcome::Failed { reason: "no slot".to_owned(), retryable: true });
-        assert_eq!(story.doing, None);
+        story.answer(Outcome::Inspected(Volume::Empty));
+        assert_eq!(story.doing, None, "a pause");
         while story.doing.is_none() {
             story.pass(Duration::from_millis(100));
         }

@@ -21,7 +21,9 @@ enum Happening {
     /// It was done, and its outcome is lost.
     FailsAfter,
     /// The agent dies while the effect is done, and a new one starts.
-    AgentDies { done: bool },
+    AgentDies {
+        done: bool,
+    },
     ServerDies,
     Status,
     Attach(char),
@@ -155,7 +157,11 @@ impl World {
         match effect {
             Effect::Promote(timeline) => {
                 let rule = &self.believed().unwrap().rule;
-                assert!(!matches!(rule.phase, Phase::Serving | Phase::Switching), "promoted in {:?}", rule.phase);
+                assert!(
+                    !matches!(rule.phase, Phase::Serving | Phase::Switching),
+                    "promoted in {:?}",
+                    rule.phase
+                );
                 let era = *self.notes.ledger().unwrap().newest().unwrap();
                 assert_eq!((era.term, era.timeline), (rule.term, *timeline), "the pledge is durable first");
                 assert!(!self.timelines.contains(timeline), "timeline {timeline} is used twice");
@@ -208,7 +214,10 @@ impl World {
         let knows = self.state.server.up().is_some_and(state_writes);
         if server.primary && knows && !leads && rule.term >= self.promise() {
             let fencing = self.pending.as_ref().is_some_and(|(_, effect)| *effect == Effect::Fence);
-            assert!(fencing || self.state.failures.holds(EffectKind::Fence, self.now).is_some(), "it writes against {rule:?}");
+            assert!(
+                fencing || self.state.failures.holds(EffectKind::Fence, self.now).is_some(),
+                "it writes against {rule:?}"
+            );
         }
         let stored = &self.stored.rule.as_ref().unwrap().rule;
         if server.primary && server.open && stored.term == server.term {
@@ -413,7 +422,11 @@ impl World {
 
     fn attach(&mut self, name: char, there: bool) {
         if let Some(server) = &mut self.server {
-            if there { server.attached.insert(name) } else { server.attached.remove(&name) };
+            if there {
+                server.attached.insert(name)
+            } else {
+                server.attached.remove(&name)
+            };
         }
     }
 
@@ -454,6 +467,10 @@ proptest! {
             world.happen(happening);
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
     fn after_whatever_happened_a_member_that_leads_comes_to_serve(

@@ -214,5 +214,8 @@ fn a_swap_that_somebody_else_overtook_is_decided_anew_from_what_the_topology_hol
     now.rule.as_mut().unwrap().revision = RuleRevision(41);
     story.answer(Outcome::Conflict(Box::new(now)));
     story.until(EffectKind::Start);
-    assert!(matches!(story.effect(), Effect::Start { boot: Boot::Alone, .. }), "it follows, after a look at its log");
+    assert!(
+        matches!(story.effect(), Effect::Start { boot: Boot::Alone, .. }),
+        "it follows, after a look at its log"
+    );
 }

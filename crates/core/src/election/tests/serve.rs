@@ -93,11 +93,13 @@ fn with_degrade_a_primary_that_lost_its_voters_goes_on_alone_and_back() {
     story.settles();
     assert_eq!(story.state.world.view.rule.as_ref().unwrap().rule.acks, 1, "a restart is over sooner");
     story.pass(Duration::from_secs(2));
-    let swap = std::iter::from_fn(|| story.doing.is_some().then(|| story.succeeds()))
-        .find_map(|effect| match effect {
-            Effect::SwapRule { rule, .. } => Some(rule.acks),
-            _ => None,
-        });
+    let swap =
+        std::iter::from_fn(|| story.doing.is_some().then(|| story.succeeds())).find_map(
+            |effect| match effect {
+                Effect::SwapRule { rule, .. } => Some(rule.acks),
+                _ => None,
+            },
+        );
     assert_eq!(swap, Some(0));
     story.settles();
     for _ in 0..4 {

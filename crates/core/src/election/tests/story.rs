@@ -227,12 +227,12 @@ impl Story {
 
     /// Lets the effect succeed, as the real part would, and returns it.
     pub(super) fn succeeds(&mut self) -> Effect {
-        let (_, effect) = self.doing.clone().expect("nothing is being done");
+        let (issued, effect) = self.doing.take().expect("nothing is being done");
         let outcome = self.outcome(&effect);
         if let Effect::Stop(_) | Effect::Fence = effect {
             self.dies(true);
         }
-        self.answer(outcome);
+        self.hear(Event::Done { issued, outcome });
         effect
     }
 
@@ -315,11 +315,7 @@ pub(super) fn serving() -> Story {
 }
 
 pub(super) fn settings(term: u64) -> Settings {
-    Settings {
-        parameters: BTreeMap::new(),
-        members: "abc".chars().map(member).collect(),
-        term: Term(term),
-    }
+    Settings { parameters: BTreeMap::new(), members: "abc".chars().map(member).collect(), term: Term(term) }
 }
 
 pub(super) fn any(acks: u32, names: &str, term: u64) -> Quorum {

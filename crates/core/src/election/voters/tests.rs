@@ -73,7 +73,16 @@ fn swap(voters: &str, acks: u32) -> Next {
 #[case::a_replacement_joins_first("a", 1, any(1, "a"), 1, "b", "b", "a", swap("ab", 1))]
 #[case::absent_is_not_gone("ab", 1, any(1, "ab"), 1, "ab", "", "", Next::Settled)]
 #[case::acks_do_not_rise_for_the_absent("ab", 1, any(1, "ab"), 2, "ab", "a", "a", Next::Settled)]
-#[case::a_raise_is_taken_back_when_its_voter_goes("ab", 1, any(2, "ab"), 2, "ab", "a", "a", Next::Set(any(1, "ab")))]
+#[case::a_raise_is_taken_back_when_its_voter_goes(
+    "ab",
+    1,
+    any(2, "ab"),
+    2,
+    "ab",
+    "a",
+    "a",
+    Next::Set(any(1, "ab"))
+)]
 #[case::alone("", 0, Quorum::Nobody, 0, "", "", "", Next::Settled)]
 fn a_step(
     #[case] voters: &'static str,
@@ -246,7 +255,8 @@ impl Model {
                 self.force = Force::Known { quorum, since: Some(LogPosition(self.written)) };
             }
             Next::Swap { voters, acks } => {
-                let changes = voters.symmetric_difference(&self.voters).count() + usize::from(acks != self.acks);
+                let changes =
+                    voters.symmetric_difference(&self.voters).count() + usize::from(acks != self.acks);
                 assert_eq!(changes, 1, "one change at a time");
                 self.voters = voters;
                 self.acks = acks;

@@ -1,0 +1,10 @@
+//! What the agent itself keeps on the data volume: the lock, whose volume it is, and the ledger.
+//!
+//! All of it lies in `berth/`, beside the database and never inside it, so that a copy of the database carries none of it along.
+
+mod durable;
+mod ledger;
+mod lock;
+
+pub use ledger::{LedgerError, LedgerFile};
+pub use lock::{LockError, VolumeLock};
