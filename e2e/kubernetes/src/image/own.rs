@@ -4,6 +4,7 @@
 //! authorities.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -31,40 +32,54 @@ const UNUSED: [&str; 6] = [
     "var/lib/dpkg",
 ];
 
+/// Where the binaries are in an image.
+const FOLDER: &str = "usr/local/bin";
+
 /// Changes when the root filesystem is made otherwise from the same packages.
 const RECIPE: &str = "2";
 
 /// The image [`BERTH`] with `binaries`, given as `(file, name)`, in /usr/local/bin.
 pub fn binaries(binaries: &[(PathBuf, String)], progress: &Progress) -> Result<Image, ImageError> {
-    with_binaries(BERTH, binaries, Vec::new(), progress)
+    let cache = Cache::open()?;
+    let files: Vec<_> =
+        binaries.iter().map(|(file, name)| (Path::new(FOLDER).join(name), file.clone())).collect();
+    let scratch = cache.scratch()?;
+    let layer = Layer::from_files(&files, &scratch.path().join("layer.tar"))?;
+    on_base(&cache, BERTH, &layer, Vec::new(), progress)
 }
 
 /// The image [`ETCD`] with etcd and its tools in /usr/local/bin.
 pub fn etcd(parts: &Parts, progress: &Progress) -> Result<Image, ImageError> {
-    let programs = [("etcd", &parts.etcd), ("etcdctl", &parts.etcdctl), ("etcdutl", &parts.etcdutl)];
-    let programs: Vec<_> = programs.map(|(name, file)| (file.clone(), name.to_owned())).into();
-    with_binaries(ETCD, &programs, vec!["/usr/local/bin/etcd".to_owned()], progress)
+    let cache = Cache::open()?;
+    // Where a part lies says what it was built from, so its 28 MB need not be read to know whether they changed.
+    let key = Key::new().with("etcd", parts.etcd.as_os_str().as_encoded_bytes()).with("recipe", RECIPE);
+    let layer = Layer::cached(&cache, "etcd", &key, progress, |root| {
+        let folder = root.join(FOLDER);
+        fs::create_dir_all(&folder).map_err(ImageError::io("create", &folder))?;
+        let etcd = folder.join("etcd");
+        fs::copy(&parts.etcd, &etcd).map_err(ImageError::io("copy", &parts.etcd))?;
+        for name in ["etcdctl", "etcdutl"] {
+            debian::link(&folder, name, "etcd")?;
+        }
+        Ok(())
+    })?;
+    on_base(&cache, ETCD, &layer, vec![format!("/{FOLDER}/etcd")], progress)
 }
 
-fn with_binaries(
+fn on_base(
+    cache: &Cache,
     name: &str,
-    binaries: &[(PathBuf, String)],
+    layer: &Layer,
     entrypoint: Vec<String>,
     progress: &Progress,
 ) -> Result<Image, ImageError> {
-    let cache = Cache::open()?;
-    let base = base(&cache, progress)?;
-    let files: Vec<_> =
-        binaries.iter().map(|(file, name)| (Path::new("usr/local/bin").join(name), file.clone())).collect();
-    let scratch = cache.scratch()?;
-    let layer = Layer::from_files(&files, &scratch.path().join("layer.tar"))?;
     let config = Config {
         user: format!("{}:{}", USER.id, USER.id),
         entrypoint,
         labels: BTreeMap::from([("org.opencontainers.image.title".to_owned(), name.to_owned())]),
         ..Config::default()
     };
-    assemble(&cache, name, &config, &[&base, &layer])
+    assemble(cache, name, &config, &[&base(cache, progress)?, layer])
 }
 
 /// The layer below the binaries, made once.
