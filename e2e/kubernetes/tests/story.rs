@@ -7,7 +7,7 @@
 mod support;
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use berth_e2e_kubernetes::{Cluster, Direction, Error, Options, Peer, Progress, image};
 use support::{eventually, nothing_is_left};
@@ -22,27 +22,46 @@ fn a_cluster_does_what_a_real_one_does() {
             .unwrap();
     let root = cluster.layout().root().to_path_buf();
 
-    nodes_are_ready_in_three_zones(&cluster);
-    // Loaded after the start, so that the pods below prove that loading works.
-    cluster.load_image(&image::postgres17(&Progress::stderr()).unwrap().archive).unwrap();
-    a_pod_writes_to_its_own_volume(&cluster);
-    cluster_dns_and_services_answer(&cluster);
-    restricted_namespaces_refuse_privileged_pods(&cluster);
-    a_volume_grows_under_a_running_pod(&cluster);
-    a_snapshot_can_be_restored(&cluster);
-    edges_are_cut_and_healed_one_by_one(&cluster);
-    a_node_that_lost_power_and_one_that_is_mute_are_missed_and_come_back(&cluster);
-    a_node_without_control_plane_still_reaches_its_peers(&cluster);
-    the_control_plane_can_be_stopped_and_started(&cluster);
+    let chapters: [(&str, fn(&Cluster)); 11] = [
+        ("nodes are ready in three zones", nodes_are_ready_in_three_zones),
+        ("an image is loaded on all nodes", an_image_is_loaded_on_all_nodes),
+        ("a pod writes to its own volume", a_pod_writes_to_its_own_volume),
+        ("cluster DNS and Services answer", cluster_dns_and_services_answer),
+        ("restricted namespaces refuse privileged pods", restricted_namespaces_refuse_privileged_pods),
+        ("a volume grows under a running pod", a_volume_grows_under_a_running_pod),
+        ("a snapshot can be restored", a_snapshot_can_be_restored),
+        ("edges are cut and healed one by one", edges_are_cut_and_healed_one_by_one),
+        (
+            "lost and mute nodes come back",
+            a_node_that_lost_power_and_one_that_is_mute_are_missed_and_come_back,
+        ),
+        (
+            "a node without control plane reaches its peers",
+            a_node_without_control_plane_still_reaches_its_peers,
+        ),
+        ("the control plane stops and starts", the_control_plane_can_be_stopped_and_started),
+    ];
+    for (chapter, tell) in chapters {
+        let start = Instant::now();
+        tell(&cluster);
+        Progress::stderr().say(&format!("{:>5.1} s  {chapter}", start.elapsed().as_secs_f64()));
+    }
     the_audit_log_tells_who_did_what(&cluster);
 
+    let start = Instant::now();
     cluster.down().unwrap();
+    Progress::stderr().say(&format!("{:>5.1} s  down", start.elapsed().as_secs_f64()));
     nothing_is_left(&root);
 }
 
 fn nodes_are_ready_in_three_zones(cluster: &Cluster) {
     let zones = r"jsonpath={range .items[*]}{.metadata.labels.topology\.kubernetes\.io/zone}{end}";
     assert_eq!(cluster.kubectl(&["get", "nodes", "-o", zones]).unwrap(), "abc");
+}
+
+/// Loaded after the start, so that the pods of the next chapters prove that loading works.
+fn an_image_is_loaded_on_all_nodes(cluster: &Cluster) {
+    cluster.load_image(&image::postgres17(&Progress::stderr()).unwrap().archive).unwrap();
 }
 
 fn a_pod_writes_to_its_own_volume(cluster: &Cluster) {
@@ -127,7 +146,7 @@ fn a_node_without_control_plane_still_reaches_its_peers(cluster: &Cluster) {
 
 fn the_control_plane_can_be_stopped_and_started(cluster: &Cluster) {
     cluster.stop_component("kube-apiserver").unwrap();
-    assert!(cluster.kubectl(&["get", "nodes", "--request-timeout=2s"]).is_err());
+    assert!(cluster.kubectl(&["get", "--raw", "/readyz", "--request-timeout=2s"]).is_err());
     cluster.start_component("kube-apiserver").unwrap();
     eventually("the API server's return", SOON, || cluster.kubectl(&["get", "--raw", "/readyz"]).ok());
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::SystemTime;
 
 use rustix::fs::{FlockOperation, flock};
 
@@ -163,30 +164,45 @@ fn programs(parts: parts::Parts) -> Programs {
     }
 }
 
-/// The program of this crate, current if cargo is there to build it.
+/// The program of this crate, built anew if it is older than its sources and cargo is there.
 ///
 /// A caller is started by cargo (`cargo xtask`, `cargo test`), which builds what the caller links but not a program
-/// that it only starts. Without cargo, the program is taken from beside the caller.
+/// that it only starts. cargo is not asked without need, because it waits for every other build in the tree.
 fn program() -> Result<PathBuf, Error> {
     let caller = std::env::current_exe().map_err(Error::io("find", "the running program"))?;
     // Tests lie one folder below the programs of their build.
     let mut folders = caller.ancestors().skip(1);
     let folder = folders.find(|folder| !folder.ends_with("deps")).unwrap_or(Path::new("/"));
-    if let Some(cargo) = std::env::var_os("CARGO") {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
-        let mut build = Command::new(cargo);
-        build.args(["build", "--quiet", "--bin", PROGRAM, "--manifest-path"]).arg(manifest);
-        if folder.ends_with("release") {
-            build.arg("--release");
-        }
-        run(&mut build)?;
-    }
     let path = folder.join(PROGRAM);
+    let built = modified(&path);
+    let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let sources = ["src", "manifests", "Cargo.toml", "../../Cargo.toml", "../../Cargo.lock"];
+    let changed = sources.iter().filter_map(|source| newest(&crate_folder.join(source))).max();
+    if let (true, Some(cargo)) = (built < changed, std::env::var_os("CARGO")) {
+        let mut command = Command::new(cargo);
+        build
+            .args(["build", "--quiet", "--bin", PROGRAM, "--manifest-path"])
+            .arg(crate_folder.join("Cargo.toml"));
+        if folder.ends_with("release") {
+            command.arg("--release");
+        }
+        run(&mut command)?;
+    }
     if path.exists() {
         Ok(path)
     } else {
         refused(format!("{} is not there; build it with `cargo build --bin {PROGRAM}`", path.display()))
     }
+}
+
+/// When the newest file below a path was changed.
+fn newest(path: &Path) -> Option<SystemTime> {
+    let below = fs::read_dir(path).into_iter().flatten().flatten();
+    below.filter_map(|entry| newest(&entry.path())).chain(modified(path)).max()
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
 }
 
 fn prepared(error: impl std::error::Error + Send + Sync + 'static) -> Error {
