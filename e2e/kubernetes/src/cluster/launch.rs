@@ -180,7 +180,7 @@ fn program() -> Result<PathBuf, Error> {
     let changed = sources.iter().filter_map(|source| newest(&crate_folder.join(source))).max();
     if let (true, Some(cargo)) = (built < changed, std::env::var_os("CARGO")) {
         let mut command = Command::new(cargo);
-        build
+        command
             .args(["build", "--quiet", "--bin", PROGRAM, "--manifest-path"])
             .arg(crate_folder.join("Cargo.toml"));
         if folder.ends_with("release") {
