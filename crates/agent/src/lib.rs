@@ -7,7 +7,7 @@
 mod agent;
 pub mod execute;
 mod install;
-mod metrics;
+pub mod metrics;
 pub mod observe;
 mod pages;
 pub mod runtime;
