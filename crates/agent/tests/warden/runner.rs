@@ -16,7 +16,9 @@ const AT_A_TIME: usize = 4;
 pub(crate) fn run(scenarios: &[Scenario]) -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.iter().any(|argument| argument == "--list") {
-        scenarios.iter().for_each(|(name, _)| println!("{name}: test"));
+        for (name, _) in scenarios {
+            println!("{name}: test");
+        }
         return ExitCode::SUCCESS;
     }
     let words: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();

@@ -268,10 +268,9 @@ impl Agent {
         command.environment =
             environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         self.send(&Request::Start(command));
-        match self.next() {
-            Report::Started(running) => running,
-            other => panic!("not started: {other:?}"),
-        }
+        let report = self.next();
+        let Report::Started(running) = report else { panic!("not started: {report:?}") };
+        running
     }
 
     pub(crate) fn until_fenced(&mut self) {

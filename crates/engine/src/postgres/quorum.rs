@@ -14,7 +14,7 @@
 
 use super::place::PostgresPlace;
 use super::reload::{self, until};
-use super::settings::{self, Moment, QUORUM, quorum_file, standby_names};
+use super::settings::{self, Force, QUORUM, quorum_file, standby_names};
 use super::sql::{Held, QUICK, SLOW};
 use super::{files, place};
 use crate::{EngineError, Quorum};
@@ -23,13 +23,14 @@ use std::time::Duration;
 /// How long a walsender may take to read a setting.
 const WALSENDERS: Duration = Duration::from_secs(10);
 
-/// How long the checkpointer of a new server may take to come to its first rest, before it is asked for a checkpoint.
+/// How long the checkpointer of a new server may take to be seen at work, before it is asked for a checkpoint.
 const CHECKPOINTER: Duration = Duration::from_millis(500);
 
-/// Whether the checkpointer rests between two pieces of work.
+/// Whether the checkpointer is seen at its work: resting, pausing between writes, or writing. It does none of it before it has armed
+/// the flag.
 const CHECKPOINTER_WORKS: &str = "SELECT EXISTS (
-    SELECT FROM pg_catalog.pg_stat_activity
-    WHERE backend_type OPERATOR(pg_catalog.=) 'checkpointer' AND wait_event OPERATOR(pg_catalog.=) 'CheckpointerMain')";
+    SELECT FROM pg_catalog.pg_stat_activity WHERE backend_type OPERATOR(pg_catalog.=) 'checkpointer'
+        AND wait_event_type OPERATOR(pg_catalog.=) ANY ('{Activity,Timeout,IO}'))";
 
 /// Whether no walsender releases commits.
 const NOBODY_COUNTS: &str = "SELECT NOT EXISTS (
@@ -51,21 +52,21 @@ pub(super) async fn put_in_force(
 ) -> Result<(), EngineError> {
     let path = place.config_file(QUORUM);
     let written = files::read(&path)?.unwrap_or_default();
-    if written == quorum_file(quorum, Moment::Start) {
+    if written == quorum_file(quorum, Force::InForce) {
         return armed_at_start(sql, quorum).await;
     }
     let waited =
         sql.row(QUICK, "SELECT pg_catalog.current_setting('synchronous_standby_names')", &[]).await?;
     // Armed for certain only if the server started so, or if an earlier call came to its end: its file and its memory agree.
     let waited: String = waited.get(0);
-    let armed = !waited.is_empty() && written.starts_with(&format!("# {:?}", Moment::Start));
+    let armed = !waited.is_empty() && written.starts_with(&format!("# {:?}", Force::InForce));
     let late = "a walsender does not read the new quorum";
     if !sql.row(QUICK, NOBODY_COUNTS, &[]).await?.get::<_, bool>(0) {
-        settings::write_quorum(place, &Quorum::Nobody, Moment::Running)?;
+        settings::write_quorum(place, &Quorum::Nobody, Force::Asked)?;
         reload::complete(sql).await?;
         until(sql, WALSENDERS, late, NOBODY_COUNTS, &[]).await?;
     }
-    settings::write_quorum(place, quorum, Moment::Running)?;
+    settings::write_quorum(place, quorum, Force::Asked)?;
     reload::complete(sql).await?;
     match quorum {
         Quorum::None => {}
@@ -80,7 +81,7 @@ pub(super) async fn put_in_force(
     };
     until(sql, WALSENDERS, late, IN_FORCE, &[&standby_names(quorum), &names]).await?;
     // From here on the file says that what it holds is in force.
-    settings::write_quorum(place, quorum, Moment::Start)
+    settings::write_quorum(place, quorum, Force::InForce)
 }
 
 /// Waits until the checkpointer of a server that started with this quorum has armed the flag.
@@ -90,7 +91,7 @@ async fn armed_at_start(sql: &mut Held<'_>, quorum: &Quorum) -> Result<(), Engin
         Quorum::Nobody | Quorum::Any { .. } => {
             match until(sql, CHECKPOINTER, "", CHECKPOINTER_WORKS, &[]).await {
                 Ok(()) => Ok(()),
-                // It may be writing a checkpoint; one of ours comes after that.
+                // A checkpoint of ours is its work, too.
                 Err(_busy) => sql.execute(SLOW, "CHECKPOINT").await,
             }
         }

@@ -137,7 +137,7 @@ pub(super) fn write_all(
     files::update(&place.config_file(SERVER), server(place)?.as_bytes())?;
     write_term(place, settings)?;
     write_source(place, source)?;
-    write_quorum(place, quorum, Moment::Start)?;
+    write_quorum(place, quorum, Force::InForce)?;
     // Settings made by ALTER SYSTEM, before it was off or on the source of a copy, would come after ours.
     files::update(&place.pgdata().join("postgresql.auto.conf"), b"")?;
     // There is no read-write start.
@@ -220,28 +220,24 @@ pub(super) fn write_source(place: &PostgresPlace, source: Option<&Peer>) -> Resu
     files::update(&place.config_file(SOURCE), file.as_bytes())
 }
 
-/// When a quorum was written. What was there at the server's start is in force from its first commit on; what was written while
-/// it ran is in force only once that was seen.
+/// What the file says of its own quorum. One that is there at the server's start is in force from the first commit on; one that was
+/// written while it ran is so only once that was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Moment {
-    /// Before the start.
-    Start,
-    /// While it ran.
-    Running,
+pub(super) enum Force {
+    /// In force: the server started with it, or it was seen.
+    InForce,
+    /// Asked for, and not seen yet.
+    Asked,
 }
 
 /// Writes the quorum.
-pub(super) fn write_quorum(
-    place: &PostgresPlace,
-    quorum: &Quorum,
-    moment: Moment,
-) -> Result<(), EngineError> {
-    files::update(&place.config_file(QUORUM), quorum_file(quorum, moment).as_bytes()).map(|_changed| ())
+pub(super) fn write_quorum(place: &PostgresPlace, quorum: &Quorum, force: Force) -> Result<(), EngineError> {
+    files::update(&place.config_file(QUORUM), quorum_file(quorum, force).as_bytes()).map(|_changed| ())
 }
 
 /// The quorum as a file.
-pub(super) fn quorum_file(quorum: &Quorum, moment: Moment) -> String {
-    let mut file = format!("# {moment:?}\n");
+pub(super) fn quorum_file(quorum: &Quorum, force: Force) -> String {
+    let mut file = format!("# {force:?}\n");
     push(&mut file, "synchronous_standby_names", &standby_names(quorum));
     file
 }
