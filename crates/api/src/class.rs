@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Defaults, images and bounds that many clusters share.
+#[expect(clippy::duplicated_attributes, reason = "two columns that show the same kind of value")]
 #[derive(CustomResource, KubeSchema, Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "berth.dev",

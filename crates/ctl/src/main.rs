@@ -1,2 +1,29 @@
-//! placeholder
-fn main() {}
+//! `berth`, the command line: what a cluster does, why it waits, and a psql through the proxy. As `kubectl-berth` in the PATH it is `kubectl berth`.
+//!
+//! It reads the Kubernetes API with the rights of whoever calls it, and nothing else: it holds no credentials of etcd and changes no object.
+
+mod api;
+mod arguments;
+mod explain;
+mod failure;
+mod output;
+mod psql;
+mod say;
+mod status;
+mod table;
+mod target;
+
+use arguments::{Arguments, Command};
+use failure::Failure;
+use std::process::ExitCode;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments = Arguments::from_command_line();
+    let done = match arguments.command {
+        Command::Status(status) => status::run(&arguments.kubernetes, &status).await,
+        Command::Explain(explain) => explain::run(&arguments.kubernetes, &explain).await,
+        Command::Psql(psql) => psql::run(&arguments.kubernetes, &psql).await,
+    };
+    done.unwrap_or_else(|error| Failure::report(&error))
+}
