@@ -43,7 +43,7 @@ pub enum WatchEvent {
     },
     /// One change, in order.
     Changed(Box<Change>),
-    /// A record that cannot be read; the others go on.
+    /// A record that cannot be read; the others go on. One that is missing from a list for this reason is told right after it.
     Unreadable {
         /// Its key.
         key: String,
@@ -55,9 +55,13 @@ pub enum WatchEvent {
         /// The client's words.
         reason: String,
     },
-    /// The store is back and nothing was missed: all changes since were told or follow now.
+    /// The store is back: all changes since were told or follow now. Each `Away` is followed by one of these, behind the list
+    /// if one was needed.
     Back,
 }
 
 /// A stream of events that resumes by itself and never ends; dropping it stops the watch.
+///
+/// It works only while it is polled. What a store sent meanwhile is kept by the connection, which makes other calls on it
+/// slower once that is much: take events out promptly.
 pub type Watch = BoxStream<'static, WatchEvent>;

@@ -23,7 +23,7 @@ use tempfile::TempDir;
 const OPERATOR: &str = "berth-operator";
 const PROXY: &str = "berth-proxy";
 /// How long an etcd may take to start on a busy machine.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 pub(crate) struct RealEtcd {
     directory: TempDir,

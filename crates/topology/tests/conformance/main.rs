@@ -4,6 +4,14 @@
 //! The etcd is `BERTH_TEST_ETCD` (a path to the binary, with `etcdutl` and `etcdctl` beside it), or the newest that
 //! `cargo xtask up` has built; without one the tests fail.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "all of this is a test"
+)]
+
 mod cases;
 mod etcd;
 mod fixture;

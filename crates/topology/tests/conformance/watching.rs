@@ -5,7 +5,7 @@ use futures::StreamExt;
 use std::time::Duration;
 
 /// Far more than a store's restart takes, on a machine that does other things too.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 /// A watch that is listened to.
 pub(crate) struct Ears(Watch);
@@ -23,26 +23,27 @@ impl Ears {
 
     /// The next event, which must be a list.
     pub(crate) async fn listed(&mut self) -> Vec<Change> {
-        match self.next().await {
-            WatchEvent::Listed { records, .. } => records,
-            other => panic!("expected a list, not {other:?}"),
-        }
+        let event = self.next().await;
+        let WatchEvent::Listed { records, .. } = event else { panic!("expected a list, not {event:?}") };
+        records
     }
 
     /// The next event, which must be a change.
     pub(crate) async fn changed(&mut self) -> Change {
-        match self.next().await {
-            WatchEvent::Changed(change) => *change,
-            other => panic!("expected a change, not {other:?}"),
-        }
+        let event = self.next().await;
+        let WatchEvent::Changed(change) = event else { panic!("expected a change, not {event:?}") };
+        *change
     }
 
-    /// The next event but for those that tell of an outage, which may or may not be noticed.
-    pub(crate) async fn next_but_outages(&mut self) -> WatchEvent {
+    /// The next change, past words of an outage, which may or may not be noticed.
+    pub(crate) async fn changed_but_outages(&mut self) -> Change {
         loop {
             match self.next().await {
                 WatchEvent::Away { .. } | WatchEvent::Back => {}
-                other => return other,
+                WatchEvent::Changed(change) => return *change,
+                other @ (WatchEvent::Listed { .. } | WatchEvent::Unreadable { .. }) => {
+                    panic!("expected a change, not {other:?}")
+                }
             }
         }
     }

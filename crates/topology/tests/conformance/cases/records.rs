@@ -83,9 +83,11 @@ pub(crate) async fn more_than_a_page_is_listed_whole(world: &dyn World) {
     let listed = Ears::on(&*topology, Scope::Clusters).listed().await;
     let mut uids: Vec<String> = listed
         .into_iter()
-        .map(|change| match change {
-            Change::Intent(uid, Some(Stored { revision: Revision(1..), .. })) => uid.to_string(),
-            other => panic!("expected an intent, not {other:?}"),
+        .map(|change| {
+            let Change::Intent(uid, Some(Stored { revision: Revision(1..), .. })) = change else {
+                panic!("expected an intent, not {change:?}")
+            };
+            uid.to_string()
         })
         .collect();
     uids.sort();
