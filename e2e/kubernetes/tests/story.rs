@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 use berth_e2e_kubernetes::{Cluster, Direction, Error, Options, Peer, Progress, image};
 use support::{eventually, nothing_is_left};
 
+/// One thing that a cluster does.
+type Chapter = fn(&Cluster);
+
 const SOON: Duration = Duration::from_mins(1);
 
 #[test]
@@ -22,7 +25,7 @@ fn a_cluster_does_what_a_real_one_does() {
             .unwrap();
     let root = cluster.layout().root().to_path_buf();
 
-    let chapters: [(&str, fn(&Cluster)); 11] = [
+    let chapters: [(&str, Chapter); 11] = [
         ("nodes are ready in three zones", nodes_are_ready_in_three_zones),
         ("an image is loaded on all nodes", an_image_is_loaded_on_all_nodes),
         ("a pod writes to its own volume", a_pod_writes_to_its_own_volume),
