@@ -8,14 +8,25 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 /// How long to pause when the system has no file descriptor or memory for a connection: it has none a moment later either.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Takes connections and serves each in a task of its own.
-pub(crate) async fn accept(context: Arc<Context>, listener: TcpListener, tasks: TaskTracker) {
+/// Takes connections and serves each in a task of its own. Begins when the routes are `listed`: before that every cluster would
+/// look like one that does not exist, so clients wait in the system's queue instead.
+pub(crate) async fn accept(
+    context: Arc<Context>,
+    listener: TcpListener,
+    listed: CancellationToken,
+    tasks: TaskTracker,
+) {
+    tokio::select! {
+        () = listed.cancelled() => {}
+        () = context.drain.begun() => return,
+    }
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,

@@ -61,7 +61,8 @@ pub async fn start(
     let mut service = service;
     let metrics = Arc::new(Metrics::new());
     metrics.register(&mut service.registry);
-    let listed = service.health.readiness("routes");
+    let ready = service.health.readiness("routes");
+    let listed = CancellationToken::new();
     let stop = service.shutdown.token();
     let drain = Drain::new(stop.clone());
     let table = Arc::new(Table::default());
@@ -74,9 +75,9 @@ pub async fn start(
     let tenants = listener.local_addr().map_err(refused)?;
     let running = service.serve_admin(admin::pages(Arc::clone(&context))).await?;
     let tasks = running.shutdown.tasks().clone();
-    tasks.spawn(follow(table, topology.watch(Scope::Routes), listed, stop.clone()));
+    tasks.spawn(follow(table, topology.watch(Scope::Routes), ready, listed.clone(), stop.clone()));
     tasks.spawn(sweep(Arc::clone(&context)));
-    tasks.spawn(accept::accept(context, listener, tasks.clone()));
+    tasks.spawn(accept::accept(context, listener, listed, tasks.clone()));
     info!(%tenants, "listening for tenants");
     Ok(Proxy { tenants, admin: running.admin_address, stop, running, drain, limit: arguments.drain() })
 }

@@ -8,9 +8,15 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-/// Follows the watch until told to stop. `listed` passes with the first list and stays passed: an old route serves better than
-/// none, so a proxy does not become unready because the store is away.
-pub async fn follow(table: Arc<Table>, mut watch: Watch, listed: Check, until: CancellationToken) {
+/// Follows the watch until told to stop. `ready` passes and `listed` is cancelled with the first list, and both stay so: an old
+/// route serves better than none, so a proxy does not become unready because the store is away.
+pub async fn follow(
+    table: Arc<Table>,
+    mut watch: Watch,
+    ready: Check,
+    listed: CancellationToken,
+    until: CancellationToken,
+) {
     loop {
         let event = tokio::select! {
             event = watch.next() => event,
@@ -20,7 +26,8 @@ pub async fn follow(table: Arc<Table>, mut watch: Watch, listed: Check, until: C
             Some(WatchEvent::Listed { records, revision }) => {
                 table.list(&records);
                 info!(routes = records.len(), revision = revision.0, "the routes are listed");
-                listed.pass();
+                ready.pass();
+                listed.cancel();
             }
             Some(WatchEvent::Changed(change)) => {
                 table.apply(&change);
