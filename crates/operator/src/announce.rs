@@ -24,9 +24,14 @@ pub(crate) struct Announcer(mpsc::Sender<(Event, ObjectReference)>);
 
 impl Announcer {
     /// An announcer and the task that tells.
-    pub(crate) fn new(client: Client, identity: String, stop: CancellationToken) -> (Self, impl Future<Output = ()>) {
+    pub(crate) fn new(
+        client: Client,
+        identity: String,
+        stop: CancellationToken,
+    ) -> (Self, impl Future<Output = ()>) {
         let (sender, mut receiver) = mpsc::channel::<(Event, ObjectReference)>(QUEUE);
-        let reporter = Reporter { controller: berth_api::names::MANAGER.to_owned(), instance: Some(identity) };
+        let reporter =
+            Reporter { controller: berth_api::names::MANAGER.to_owned(), instance: Some(identity) };
         let recorder = Recorder::new(client, reporter);
         let task = async move {
             while let Some(Some((event, about))) = stop.run_until_cancelled(receiver.recv()).await {
@@ -70,8 +75,13 @@ impl Announcer {
         while note.len() > LONGEST_NOTE {
             note.pop();
         }
-        let event =
-            Event { type_, reason: reason.to_owned(), note: Some(note), action: "Reconcile".to_owned(), secondary: None };
+        let event = Event {
+            type_,
+            reason: reason.to_owned(),
+            note: Some(note),
+            action: "Reconcile".to_owned(),
+            secondary: None,
+        };
         if self.0.try_send((event, object.object_ref(&()))).is_err() {
             debug!(reason, "dropped an event; too many wait");
         }

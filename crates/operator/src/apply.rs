@@ -78,10 +78,18 @@ impl Work<'_> {
             Step::NoteCounter { counter, resource_version } => {
                 self.note_counter(*counter, resource_version).await.map(Some)
             }
-            Step::NoteGrant { grant, resource_version } => self.note_grant(grant, resource_version).await.map(Some),
-            Step::NoteBootstrapped { resource_version } => self.note_bootstrapped(resource_version).await.map(Some),
-            Step::RemoveFinalizer { resource_version } => self.remove_finalizer(resource_version).await.map(|()| None),
-            Step::NoteGrantOnClaim { claim, nonce } => self.note_grant_on_claim(claim, nonce).await.map(|()| None),
+            Step::NoteGrant { grant, resource_version } => {
+                self.note_grant(grant, resource_version).await.map(Some)
+            }
+            Step::NoteBootstrapped { resource_version } => {
+                self.note_bootstrapped(resource_version).await.map(Some)
+            }
+            Step::RemoveFinalizer { resource_version } => {
+                self.remove_finalizer(resource_version).await.map(|()| None)
+            }
+            Step::NoteGrantOnClaim { claim, nonce } => {
+                self.note_grant_on_claim(claim, nonce).await.map(|()| None)
+            }
             Step::CreateClaim { member, name } => self.create_claim(member, name).await.map(|()| None),
             Step::GrowClaim { claim, size } => self.grow_claim(claim, size).await.map(|()| None),
             Step::RetainVolume { volume, claim } => self.retain_volume(volume, claim).await.map(|()| None),
@@ -109,9 +117,9 @@ pub(crate) fn subject(step: &Step, owner: &Owner) -> Option<Refused> {
         Step::DeletePod(delete) => Some(Refused::Pod(delete.name.clone())),
         Step::ReleasePod { name, .. } => Some(Refused::Pod(name.clone())),
         Step::CreateClaim { name, .. } => Some(Refused::Claim(name.clone())),
-        Step::GrowClaim { claim, .. } | Step::RetireClaim { claim } | Step::NoteGrantOnClaim { claim, .. } => {
-            Some(Refused::Claim(claim.name.clone()))
-        }
+        Step::GrowClaim { claim, .. }
+        | Step::RetireClaim { claim }
+        | Step::NoteGrantOnClaim { claim, .. } => Some(Refused::Claim(claim.name.clone())),
         Step::RetainVolume { volume, .. } => Some(Refused::Volume(volume.clone())),
         Step::EnsureAccess => Some(Refused::Secret(berth_api::names::owner_secret(cluster))),
         Step::EnsureCertificates { .. } => Some(Refused::Secret(berth_api::names::tls_secret(cluster))),
@@ -126,6 +134,3 @@ pub(crate) fn subject(step: &Step, owner: &Owner) -> Option<Refused> {
         | Step::RemoveFinalizer { .. } => None,
     }
 }
-
-#[cfg(test)]
-mod tests;

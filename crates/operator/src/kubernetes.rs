@@ -86,19 +86,9 @@ impl Kubernetes {
         K: Resource<DynamicType = ()> + Clone + Debug + Serialize + DeserializeOwned,
     {
         let name = object.meta().name.clone().unwrap_or_default();
-        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        let parameters =
+            PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
         self.effect::<K, _>("create", &name, api.create(&parameters, object)).await
-    }
-
-    /// Server-side apply. `patch` names all fields that we own; with a uid and a resource version in its metadata it fails
-    /// on any other version of the object.
-    pub(crate) async fn apply<K, P>(&self, api: Api<K>, name: &str, patch: &P) -> Result<K, CallError>
-    where
-        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
-        P: Serialize + Debug,
-    {
-        let parameters = PatchParams::apply(FIELD_MANAGER).force();
-        self.effect::<K, _>("apply", name, api.patch(name, &parameters, &Patch::Apply(patch))).await
     }
 
     /// A merge patch of single fields of an object that somebody else made.
@@ -107,7 +97,8 @@ impl Kubernetes {
         K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
         P: Serialize + Debug,
     {
-        let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        let parameters =
+            PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
         self.effect::<K, _>("patch", name, api.patch(name, &parameters, &Patch::Merge(patch))).await
     }
 
@@ -118,11 +109,21 @@ impl Kubernetes {
         P: Serialize + Debug,
     {
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
-        self.effect::<K, _>("apply status of", name, api.patch_status(name, &parameters, &Patch::Apply(patch))).await
+        self.effect::<K, _>(
+            "apply status of",
+            name,
+            api.patch_status(name, &parameters, &Patch::Apply(patch)),
+        )
+        .await
     }
 
     /// Deletes exactly this version of an object, and returns it if it is still there, on its way out. Absent is success.
-    pub(crate) async fn delete<K>(&self, api: Api<K>, name: &str, version: &Version) -> Result<Option<K>, CallError>
+    pub(crate) async fn delete<K>(
+        &self,
+        api: Api<K>,
+        name: &str,
+        version: &Version,
+    ) -> Result<Option<K>, CallError>
     where
         K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
     {
@@ -152,7 +153,11 @@ impl Kubernetes {
         K: Resource<DynamicType = ()>,
     {
         if !self.tenure.holds() {
-            return Err(CallError::NotLeading { verb, kind: K::kind(&()).into_owned(), name: name.to_owned() });
+            return Err(CallError::NotLeading {
+                verb,
+                kind: K::kind(&()).into_owned(),
+                name: name.to_owned(),
+            });
         }
         self.call::<K, T>(verb, name, call).await
     }

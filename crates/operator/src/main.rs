@@ -18,6 +18,8 @@ mod quantity;
 mod reconcile;
 mod settings;
 mod status;
+#[cfg(test)]
+mod testing;
 mod validate;
 mod verifier;
 

@@ -68,7 +68,12 @@ impl Metrics {
         };
         let Self { reconciles, steps, unsafe_plans, leading, stages } = &metrics;
         let operator = registry.sub_registry_with_prefix("operator");
-        operator.register_with_unit("reconcile", "How long reconciles take", Unit::Seconds, reconciles.clone());
+        operator.register_with_unit(
+            "reconcile",
+            "How long reconciles take",
+            Unit::Seconds,
+            reconciles.clone(),
+        );
         operator.register("steps", "Steps by what became of them", steps.clone());
         operator.register("unsafe_plans", "Plans that failed their own safety check", unsafe_plans.clone());
         operator.register("leading", "Whether this operator leads", leading.clone());

@@ -83,14 +83,15 @@ impl Operator {
         for (name, cached) in self.caches.claims.of(about.uid.as_str()) {
             let mut claim = cached.claim;
             match &mut claim.volume {
-                Some(volume) => volume.retained = memory.lookups.retained(self, &volume.name, &claim.uid).await?,
+                Some(volume) => {
+                    volume.retained = memory.lookups.retained(self, &volume.name, &claim.uid).await?
+                }
                 None => {
-                    let has_pod = claim.member.as_ref().is_some_and(|member| pods.contains_key(member.as_str()));
+                    let has_pod =
+                        claim.member.as_ref().is_some_and(|member| pods.contains_key(member.as_str()));
                     if has_pod {
-                        claim.problem = memory
-                            .lookups
-                            .unbound(self, about, &claim, cached.class.as_deref(), now)
-                            .await?;
+                        claim.problem =
+                            memory.lookups.unbound(self, about, &claim, cached.class.as_deref(), now).await?;
                     }
                 }
             }
@@ -106,7 +107,7 @@ fn fresh() -> Result<Nonce, getrandom::Error> {
     getrandom::fill(&mut bytes)?;
     let text = bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing into a String cannot fail.
-        drop(write!(text, "{byte:02x}"));
+        let _infallible = write!(text, "{byte:02x}");
         text
     });
     Nonce::new(text).map_err(|_| getrandom::Error::UNEXPECTED)

@@ -141,10 +141,22 @@ fn feed(
     let stop = shutdown.token();
     let until = |task: futures::future::BoxFuture<'static, ()>| {
         let stop = stop.clone();
-        shutdown.spawn(async move { drop(stop.run_until_cancelled(task).await) });
+        shutdown.spawn(async move {
+            stop.run_until_cancelled(task).await;
+        });
     };
-    until(Box::pin(feed_children::<SlimPod>(client.clone(), |all| &all.pods, Arc::clone(caches), wake.clone())));
-    until(Box::pin(feed_children::<SlimClaim>(client.clone(), |all| &all.claims, Arc::clone(caches), wake.clone())));
+    until(Box::pin(feed_children::<SlimPod>(
+        client.clone(),
+        |all| &all.pods,
+        Arc::clone(caches),
+        wake.clone(),
+    )));
+    until(Box::pin(feed_children::<SlimClaim>(
+        client.clone(),
+        |all| &all.claims,
+        Arc::clone(caches),
+        wake.clone(),
+    )));
     until(Box::pin(feed_nodes(client.clone(), Arc::clone(caches), wake.clone())));
     until(Box::pin(feed_classes(client.clone(), store.clone(), Arc::clone(caches), wake.clone())));
     let (store, to_wake) = (store.clone(), wake.clone());
@@ -169,7 +181,8 @@ async fn run(
     operator: Arc<Operator>,
     stop: CancellationToken,
 ) {
-    let woken = futures::stream::unfold(queue, |mut queue| async { queue.recv().await.map(|one| (one, queue)) });
+    let woken =
+        futures::stream::unfold(queue, |mut queue| async { queue.recv().await.map(|one| (one, queue)) });
     controller
         .reconcile_on(woken)
         .graceful_shutdown_on(stop.cancelled_owned())
@@ -187,4 +200,3 @@ async fn run(
 fn administration(options: &EtcdOptions) -> Administration {
     Administration::new(options.clone(), crate::pki::profile::OPERATOR, crate::pki::profile::PROXY)
 }
-

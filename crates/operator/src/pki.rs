@@ -34,7 +34,9 @@ pub(crate) enum PkiError {
         source: rcgen::Error,
     },
     /// The stored CA cannot be used.
-    #[error("Secret {secret} does not hold a usable CA ({reason}); restore it from a backup: without it no certificate of this installation can be renewed")]
+    #[error(
+        "Secret {secret} does not hold a usable CA ({reason}); restore it from a backup: without it no certificate of this installation can be renewed"
+    )]
     Authority {
         /// `namespace/name`.
         secret: String,

@@ -58,7 +58,8 @@ impl Operator {
             Ok(object) => self.work(object.clone(), &mut memory).await,
             Err(invalid) => self.report_damage(&invalid.metadata, &invalid.error, &mut memory).await,
         };
-        let gone = guarded.meta().deletion_timestamp.is_some() && guarded.meta().finalizers.iter().flatten().next().is_none();
+        let gone = guarded.meta().deletion_timestamp.is_some()
+            && guarded.meta().finalizers.iter().flatten().next().is_none();
         if !gone {
             self.memories.keep(&uid, memory);
         }
@@ -121,7 +122,8 @@ impl Operator {
                 return Ok(Ended { last: Some((observed, validated, plan.report)), object, failed: true });
             }
             let owner = Owner { cluster: observed.cluster.name.clone(), uid: observed.cluster.uid.clone() };
-            let work = Work { operator: self, owner, object: &object, rendering: validated.rendering.as_ref(), now };
+            let work =
+                Work { operator: self, owner, object: &object, rendering: validated.rendering.as_ref(), now };
             let outcomes = work.apply(&plan, &failed).await;
             self.announcer.outcomes(&object, &outcomes);
             let finished = removes_finalizer(&outcomes);
@@ -138,7 +140,13 @@ impl Operator {
     }
 
     /// Takes over what the steps led to.
-    async fn learn(&self, work: &Work<'_>, outcomes: Vec<Outcome>, memory: &mut Memory, failed: &mut Vec<Step>) -> Learned {
+    async fn learn(
+        &self,
+        work: &Work<'_>,
+        outcomes: Vec<Outcome>,
+        memory: &mut Memory,
+        failed: &mut Vec<Step>,
+    ) -> Learned {
         let mut learned = Learned { achieved: false, object: None };
         for Outcome { step, result } in outcomes {
             let subject = subject(&step, &work.owner);
@@ -220,7 +228,10 @@ impl Operator {
             "status": status,
         });
         // Metadata is all that is read back, so that an object which cannot be read can still be told so.
-        let api = Api::<PartialObjectMeta<DatabaseCluster>>::namespaced(self.kubernetes.client().clone(), &namespace);
+        let api = Api::<PartialObjectMeta<DatabaseCluster>>::namespaced(
+            self.kubernetes.client().clone(),
+            &namespace,
+        );
         match self.kubernetes.apply_status(api, &name, &patch).await {
             Ok(_) => Ok(()),
             Err(failure) if failure.is(crate::kubernetes::Refusal::NotFound) => Ok(()),
@@ -231,7 +242,12 @@ impl Operator {
     }
 
     /// Says of an object that it cannot be worked on, once a generation. The others go on.
-    async fn report_damage(&self, meta: &kube::api::ObjectMeta, problem: &str, memory: &mut Memory) -> Action {
+    async fn report_damage(
+        &self,
+        meta: &kube::api::ObjectMeta,
+        problem: &str,
+        memory: &mut Memory,
+    ) -> Action {
         if memory.damaged == meta.generation {
             return Action::await_change();
         }
@@ -265,14 +281,20 @@ fn known_is_new(failed: &[Step], step: &Step) -> bool {
 
 /// Whether the cluster was let go.
 fn removes_finalizer(outcomes: &[Outcome]) -> bool {
-    outcomes.iter().any(|outcome| matches!(outcome.step, Step::RemoveFinalizer { .. }) && outcome.result.is_ok())
+    outcomes
+        .iter()
+        .any(|outcome| matches!(outcome.step, Step::RemoveFinalizer { .. }) && outcome.result.is_ok())
 }
 
 /// Forgets refusals of what no plan asks for any more; whether there were any.
 fn drop_settled(plan: &Plan, observed: &Observed, memory: &mut Memory) -> bool {
     let owner = Owner { cluster: observed.cluster.name.clone(), uid: observed.cluster.uid.clone() };
-    let asked: std::collections::BTreeSet<_> = plan.steps().filter_map(|step| subject(step, &owner)).collect();
+    let asked: std::collections::BTreeSet<_> =
+        plan.steps().filter_map(|step| subject(step, &owner)).collect();
     let before = memory.refused.len();
     memory.refused.retain(|subject, _| asked.contains(subject));
     memory.refused.len() != before
 }
+
+#[cfg(test)]
+mod tests;

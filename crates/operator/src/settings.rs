@@ -13,7 +13,12 @@ pub(crate) struct Settings {
     pub(crate) agent_image: String,
 
     /// Where etcd is, for this operator
-    #[arg(long, env = "BERTH_ETCD_ENDPOINTS", default_value = "https://berth-etcd.berth-system.svc:2379", value_name = "URL,…")]
+    #[arg(
+        long,
+        env = "BERTH_ETCD_ENDPOINTS",
+        default_value = "https://berth-etcd.berth-system.svc:2379",
+        value_name = "URL,…"
+    )]
     pub(crate) etcd_endpoints: String,
 
     /// Where etcd is for the members; the same, unless this operator runs outside
@@ -73,7 +78,13 @@ mod tests {
         assert_eq!(plain.endpoints_of_members(), plain.etcd_endpoints);
         assert_eq!(plain.proxy_host(), "berth-proxy.berth-system.svc");
         let outside = Settings::try_parse_from([
-            "o", "--agent-image", "a", "--identity", "me", "--member-etcd-endpoints", "https://inside:2379",
+            "o",
+            "--agent-image",
+            "a",
+            "--identity",
+            "me",
+            "--member-etcd-endpoints",
+            "https://inside:2379",
         ])
         .unwrap();
         assert_eq!(outside.endpoints_of_members(), "https://inside:2379");

@@ -2,8 +2,8 @@
 //!
 //! Output only: what is read back of it is since when somebody waits, and nothing is decided by that.
 
-use crate::validate::Validated;
 use crate::settings::PROXY_PORT;
+use crate::validate::Validated;
 use berth_api::{
     Binding, Blocked, Claims, DatabaseCluster, DatabaseClusterStatus, Endpoint, Lag, MemberRole, MemberState,
     MemberStatus, StatusPhase, condition, names,
@@ -67,7 +67,14 @@ pub(crate) fn unreadable(generation: Option<i64>, problem: &str, now: Timestamp)
     DatabaseClusterStatus {
         observed_generation: Some(generation),
         phase: Some(StatusPhase::Invalid),
-        conditions: vec![condition::new(condition::READY, "False", "Invalid", problem, generation, Time(now))],
+        conditions: vec![condition::new(
+            condition::READY,
+            "False",
+            "Invalid",
+            problem,
+            generation,
+            Time(now),
+        )],
         ..DatabaseClusterStatus::default()
     }
 }

@@ -59,7 +59,10 @@ pub(crate) fn validate(cluster: &DatabaseCluster, class: Option<&ClusterClass>) 
     let spec = &cluster.spec;
     let mut problems = Vec::new();
     if let (Some(name), None) = (&spec.class, class) {
-        problems.push(Problem::new("spec.class", format!("make the ClusterClass {name}, or name one that exists (kubectl get clusterclasses)")));
+        problems.push(Problem::new(
+            "spec.class",
+            format!("make the ClusterClass {name}, or name one that exists (kubectl get clusterclasses)"),
+        ));
     }
     let filled = Filled::of(spec, class, &mut problems);
     let class_status = spec.class.as_ref().map(|name| ClassStatus {
@@ -67,17 +70,38 @@ pub(crate) fn validate(cluster: &DatabaseCluster, class: Option<&ClusterClass>) 
         generation: class.and_then(|class| class.metadata.generation),
     });
     let Some(filled) = filled.filter(|_| problems.is_empty()) else {
-        return Validated { wish: Wish::Invalid(problems), rendering: None, effective: None, class: class_status };
+        return Validated {
+            wish: Wish::Invalid(problems),
+            rendering: None,
+            effective: None,
+            class: class_status,
+        };
     };
     let effective = effective(&filled);
     let (desired, rendering) = split(filled, spec.state == State::Paused, &spec.access);
     let wish = desired.checked();
     let valid = matches!(wish, Wish::Valid(_));
-    Validated { wish, rendering: valid.then_some(rendering), effective: valid.then_some(effective), class: class_status }
+    Validated {
+        wish,
+        rendering: valid.then_some(rendering),
+        effective: valid.then_some(effective),
+        class: class_status,
+    }
 }
 
 fn split(filled: Filled, paused: bool, access: &berth_api::Access) -> (Desired, Rendering) {
-    let Filled { version: _, image, parameters, members, mode, acks, size, storage_class, resources, placement } = filled;
+    let Filled {
+        version: _,
+        image,
+        parameters,
+        members,
+        mode,
+        acks,
+        size,
+        storage_class,
+        resources,
+        placement,
+    } = filled;
     let spread = placement.spread.unwrap_or_default();
     let mut rendering = Rendering {
         image,
@@ -116,14 +140,24 @@ fn split(filled: Filled, paused: bool, access: &berth_api::Access) -> (Desired, 
 /// A short hash of what a pod is rendered from. The operator's own version and its agent image are not in it: an upgrade of the operator
 /// changes no pod.
 fn revision(rendering: &Rendering) -> String {
-    let Rendering { image, requests, limits, node_selector, tolerations, affinity, spread, revision: _, size: _, storage_class: _ } =
-        rendering;
+    let Rendering {
+        image,
+        requests,
+        limits,
+        node_selector,
+        tolerations,
+        affinity,
+        spread,
+        revision: _,
+        size: _,
+        storage_class: _,
+    } = rendering;
     // Maps are ordered and fields have a fixed order, so that equal values give equal text.
     let value = serde_json::json!([image, requests, limits, node_selector, tolerations, affinity, spread]);
     let mut text = String::from("r-");
     for byte in Sha256::digest(value.to_string()).iter().take(5) {
         // Writing into a String cannot fail.
-        drop(write!(text, "{byte:02x}"));
+        let _infallible = write!(text, "{byte:02x}");
     }
     text
 }

@@ -59,7 +59,13 @@ mod tests {
 
     #[test]
     fn damage_is_of_no_password() {
-        for damaged in ["", "SCRAM-SHA-256$", "md5abc", "SCRAM-SHA-256$0:AA==$AA==:AA==", "SCRAM-SHA-256$4294967295:AA==$AA==:AA=="] {
+        for damaged in [
+            "",
+            "SCRAM-SHA-256$",
+            "md5abc",
+            "SCRAM-SHA-256$0:AA==$AA==:AA==",
+            "SCRAM-SHA-256$4294967295:AA==$AA==:AA==",
+        ] {
             assert!(!is_of(damaged, ""), "{damaged}");
         }
     }

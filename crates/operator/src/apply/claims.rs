@@ -21,8 +21,10 @@ impl Work<'_> {
         let rendering = self.rendering.ok_or_else(|| StepError::Unrendered(format!("claim {name}")))?;
         let claim = build::claim(&self.owner, member, rendering);
         let kubernetes = &self.operator.kubernetes;
-        let api =
-            Api::<PersistentVolumeClaim>::namespaced(kubernetes.client().clone(), self.owner.cluster.namespace.as_str());
+        let api = Api::<PersistentVolumeClaim>::namespaced(
+            kubernetes.client().clone(),
+            self.owner.cluster.namespace.as_str(),
+        );
         match kubernetes.create(api, &claim).await {
             Ok(_) => {}
             Err(failure) if failure.is(Refusal::AlreadyExists) => {}
@@ -58,7 +60,11 @@ impl Work<'_> {
     }
 
     pub(super) async fn grow_claim(&self, claim: &Kept, size: &str) -> Result<(), StepError> {
-        self.patch_claim(claim, json!({"metadata": {}, "spec": {"resources": {"requests": {"storage": size}}}})).await
+        self.patch_claim(
+            claim,
+            json!({"metadata": {}, "spec": {"resources": {"requests": {"storage": size}}}}),
+        )
+        .await
     }
 
     /// Lets a volume outlive its claim, if it is still bound to that one.
@@ -68,7 +74,11 @@ impl Work<'_> {
         let Some(found) = kubernetes.get(api(), volume).await? else {
             return Err(StepError::Void(format!("volume {volume} is gone")));
         };
-        let bound = found.spec.as_ref().and_then(|spec| spec.claim_ref.as_ref()).and_then(|claim| claim.uid.as_deref());
+        let bound = found
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.claim_ref.as_ref())
+            .and_then(|claim| claim.uid.as_deref());
         if bound != Some(claim.as_str()) {
             return Err(StepError::Void(format!("volume {volume} is bound to another claim")));
         }

@@ -62,9 +62,9 @@ impl From<TopologyError> for StepError {
     fn from(error: TopologyError) -> Self {
         match error {
             TopologyError::Conflict { .. } => Self::Void(error.to_string()),
-            TopologyError::Unreadable { .. } | TopologyError::Denied { .. } | TopologyError::Unavailable { .. } => {
-                Self::Topology(error)
-            }
+            TopologyError::Unreadable { .. }
+            | TopologyError::Denied { .. }
+            | TopologyError::Unavailable { .. } => Self::Topology(error),
         }
     }
 }
@@ -122,17 +122,47 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
-    #[case(403, "Forbidden", "pods \"a\" is forbidden: exceeded quota: small, requested: pods=1", Some(RefusalKind::Quota))]
-    #[case(403, "Forbidden", "pods \"a\" is forbidden: violates PodSecurity \"restricted:latest\"", Some(RefusalKind::PodSecurity))]
-    #[case(403, "Forbidden", "pods \"a\" is forbidden: User \"x\" cannot create resource", Some(RefusalKind::Forbidden))]
-    #[case(403, "Forbidden", "unable to create new content in namespace shop because it is being terminated", Some(RefusalKind::Terminating))]
-    #[case(403, "Forbidden", "ValidatingAdmissionPolicy 'p' with binding 'b' denied request", Some(RefusalKind::Webhook))]
+    #[case(
+        403,
+        "Forbidden",
+        "pods \"a\" is forbidden: exceeded quota: small, requested: pods=1",
+        Some(RefusalKind::Quota)
+    )]
+    #[case(
+        403,
+        "Forbidden",
+        "pods \"a\" is forbidden: violates PodSecurity \"restricted:latest\"",
+        Some(RefusalKind::PodSecurity)
+    )]
+    #[case(
+        403,
+        "Forbidden",
+        "pods \"a\" is forbidden: User \"x\" cannot create resource",
+        Some(RefusalKind::Forbidden)
+    )]
+    #[case(
+        403,
+        "Forbidden",
+        "unable to create new content in namespace shop because it is being terminated",
+        Some(RefusalKind::Terminating)
+    )]
+    #[case(
+        403,
+        "Forbidden",
+        "ValidatingAdmissionPolicy 'p' with binding 'b' denied request",
+        Some(RefusalKind::Webhook)
+    )]
     #[case(400, "BadRequest", "admission webhook \"w\" denied the request: no", Some(RefusalKind::Webhook))]
     #[case(500, "InternalError", "failed calling webhook \"w\": refused", Some(RefusalKind::Webhook))]
     #[case(422, "Invalid", "spec.containers[0].image: Invalid value", Some(RefusalKind::Invalid))]
     #[case(503, "ServiceUnavailable", "starting", None)]
     #[case(429, "TooManyRequests", "later", None)]
-    fn a_refusal_has_a_kind(#[case] code: u16, #[case] reason: &str, #[case] words: &str, #[case] expect: Option<RefusalKind>) {
+    fn a_refusal_has_a_kind(
+        #[case] code: u16,
+        #[case] reason: &str,
+        #[case] words: &str,
+        #[case] expect: Option<RefusalKind>,
+    ) {
         let status = Status::failure(words, reason).with_code(code).boxed();
         let error = CallError::new("create", "Pod".to_owned(), "a", kube::Error::Api(status));
         assert_eq!(StepError::from(error).refusal().map(|(kind, _)| kind), expect);

@@ -21,7 +21,12 @@ impl Work<'_> {
         Ok(self.operator.kubernetes.merge(self.clusters(), name, &json!({"metadata": metadata})).await?)
     }
 
-    async fn annotate(&self, resource_version: &str, key: &str, value: &str) -> Result<DatabaseCluster, StepError> {
+    async fn annotate(
+        &self,
+        resource_version: &str,
+        key: &str,
+        value: &str,
+    ) -> Result<DatabaseCluster, StepError> {
         self.patch(resource_version, json!({"annotations": {key: value}})).await
     }
 
@@ -43,9 +48,14 @@ impl Work<'_> {
     }
 
     /// Ids are allocated after a live list: a claim that the cache has not seen yet must not be allocated twice.
-    pub(super) async fn note_counter(&self, counter: u64, resource_version: &str) -> Result<DatabaseCluster, StepError> {
+    pub(super) async fn note_counter(
+        &self,
+        counter: u64,
+        resource_version: &str,
+    ) -> Result<DatabaseCluster, StepError> {
         let kubernetes = &self.operator.kubernetes;
-        let api = Api::<SlimClaim>::namespaced(kubernetes.client().clone(), self.owner.cluster.namespace.as_str());
+        let api =
+            Api::<SlimClaim>::namespaced(kubernetes.client().clone(), self.owner.cluster.namespace.as_str());
         let ours = ListParams::default().labels(&format!("{}={}", names::CLUSTER_UID, self.owner.uid));
         let unknown = kubernetes
             .list(api, &ours)
@@ -59,12 +69,19 @@ impl Work<'_> {
         self.annotate(resource_version, names::MEMBER_COUNTER, &counter.to_string()).await
     }
 
-    pub(super) async fn note_grant(&self, grant: &NotedGrant, resource_version: &str) -> Result<DatabaseCluster, StepError> {
+    pub(super) async fn note_grant(
+        &self,
+        grant: &NotedGrant,
+        resource_version: &str,
+    ) -> Result<DatabaseCluster, StepError> {
         let text = json!(grant).to_string();
         self.annotate(resource_version, names::BOOTSTRAP_GRANT, &text).await
     }
 
-    pub(super) async fn note_bootstrapped(&self, resource_version: &str) -> Result<DatabaseCluster, StepError> {
+    pub(super) async fn note_bootstrapped(
+        &self,
+        resource_version: &str,
+    ) -> Result<DatabaseCluster, StepError> {
         self.annotate(resource_version, names::BOOTSTRAPPED, &self.now.to_string()).await
     }
 }

@@ -54,7 +54,12 @@ impl Work<'_> {
     }
 
     /// Takes our finalizer off exactly this version of a pod.
-    pub(super) async fn release_pod(&self, name: &str, uid: &str, resource_version: &str) -> Result<(), StepError> {
+    pub(super) async fn release_pod(
+        &self,
+        name: &str,
+        uid: &str,
+        resource_version: &str,
+    ) -> Result<(), StepError> {
         let pod = self.same_pod(name, uid, resource_version).await?;
         let mut finalizers = pod.meta().finalizers.clone().unwrap_or_default();
         finalizers.retain(|finalizer| finalizer != names::PROCESS_ENDED);

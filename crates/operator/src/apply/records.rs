@@ -6,7 +6,11 @@ use berth_core::plan::Revision;
 use berth_core::topology::Intent;
 
 impl Work<'_> {
-    pub(super) async fn put_intent(&self, intent: &Intent, expected: Option<Revision>) -> Result<(), StepError> {
+    pub(super) async fn put_intent(
+        &self,
+        intent: &Intent,
+        expected: Option<Revision>,
+    ) -> Result<(), StepError> {
         let expected = expected.map(|revision| berth_topology::Revision(revision.0));
         let revision = self.operator.topology.put_intent(&self.owner.uid, intent, expected).await?;
         self.operator.caches.topology.wrote_intent(&self.owner.uid, intent.clone(), revision);

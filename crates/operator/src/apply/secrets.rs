@@ -73,7 +73,9 @@ impl Work<'_> {
         let password = match password(named, of_user.as_ref(), own.as_ref()) {
             Password::Known(password) => password,
             Password::Make => make_password()?,
-            Password::Awaited { name, missing } => return Err(StepError::Void(format!("secret {name}: {missing}"))),
+            Password::Awaited { name, missing } => {
+                return Err(StepError::Void(format!("secret {name}: {missing}")));
+            }
         };
         // The password first: a verifier of one that is stored nowhere would lock the owner out.
         let binding = self.operator.binding(access, password.clone());
@@ -104,7 +106,9 @@ impl Work<'_> {
         }
         // The other members' keys stay as they are.
         let mut wanted = build::tls_secret(&self.owner, &data);
-        if let (Some(wanted), Some(Some(existing))) = (&mut wanted.data, existing.as_ref().map(|secret| &secret.data)) {
+        if let (Some(wanted), Some(Some(existing))) =
+            (&mut wanted.data, existing.as_ref().map(|secret| &secret.data))
+        {
             for (key, value) in existing {
                 wanted.entry(key.clone()).or_insert_with(|| value.clone());
             }

@@ -7,10 +7,10 @@ use crate::validate::Rendering;
 use berth_api::{SpreadMode, names};
 use berth_core::topology::Identity;
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource, HTTPGetAction, KeyToPath,
-    ObjectFieldSelector, PersistentVolumeClaimVolumeSource, Pod, PodSecurityContext, PodSpec, Probe,
-    ResourceRequirements, SeccompProfile, SecretVolumeSource, SecurityContext, TopologySpreadConstraint, Volume,
-    VolumeMount,
+    Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource, HTTPGetAction,
+    KeyToPath, ObjectFieldSelector, PersistentVolumeClaimVolumeSource, Pod, PodSecurityContext, PodSpec,
+    Probe, ResourceRequirements, SeccompProfile, SecretVolumeSource, SecurityContext,
+    TopologySpreadConstraint, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -57,7 +57,10 @@ pub(crate) fn pod(owner: &Owner, identity: &Identity, rendering: &Rendering, tol
                 fs_group: Some(DATABASE_USER),
                 // The volume's files are ours already at every start but the first; to look at each would make a large one slow to start.
                 fs_group_change_policy: Some("OnRootMismatch".to_owned()),
-                seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
+                seccomp_profile: Some(SeccompProfile {
+                    type_: "RuntimeDefault".to_owned(),
+                    localhost_profile: None,
+                }),
                 ..PodSecurityContext::default()
             }),
             automount_service_account_token: Some(false),
@@ -149,7 +152,10 @@ fn volumes(owner: &Owner, identity: &Identity) -> Vec<Volume> {
     let member = identity.member.as_str();
     let empty = |name: &str, medium: Option<&str>| Volume {
         name: name.to_owned(),
-        empty_dir: Some(EmptyDirVolumeSource { medium: medium.map(str::to_owned), ..EmptyDirVolumeSource::default() }),
+        empty_dir: Some(EmptyDirVolumeSource {
+            medium: medium.map(str::to_owned),
+            ..EmptyDirVolumeSource::default()
+        }),
         ..Volume::default()
     };
     let secret = |name: &str, secret: String, items: Vec<KeyToPath>| Volume {
@@ -163,7 +169,11 @@ fn volumes(owner: &Owner, identity: &Identity) -> Vec<Volume> {
         }),
         ..Volume::default()
     };
-    let item = |key: &str, path: &str| KeyToPath { key: key.to_owned(), path: path.to_owned(), ..KeyToPath::default() };
+    let item = |key: &str, path: &str| KeyToPath {
+        key: key.to_owned(),
+        path: path.to_owned(),
+        ..KeyToPath::default()
+    };
     vec![
         empty("bin", None),
         Volume {

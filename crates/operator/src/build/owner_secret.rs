@@ -47,7 +47,10 @@ pub(crate) fn owner_secret(owner: &Owner, binding: &Binding) -> Secret {
         ("uri", &uri),
         ("ca.crt", authority),
     ];
-    Secret { type_: Some("servicebinding.io/postgresql".to_owned()), ..secret(owner, names::owner_secret(owner.cluster.name.as_str()), data) }
+    Secret {
+        type_: Some("servicebinding.io/postgresql".to_owned()),
+        ..secret(owner, names::owner_secret(owner.cluster.name.as_str()), data)
+    }
 }
 
 /// The Secret with the verifier of the owner's password: all that pods see of it.
@@ -62,7 +65,10 @@ pub(crate) fn tls_secret(owner: &Owner, data: &BTreeMap<String, String>) -> Secr
 }
 
 fn secret<'a>(owner: &Owner, name: String, data: impl IntoIterator<Item = (&'a str, &'a str)>) -> Secret {
-    let data = data.into_iter().map(|(key, value)| (key.to_owned(), ByteString(value.as_bytes().to_vec()))).collect();
+    let data = data
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), ByteString(value.as_bytes().to_vec())))
+        .collect();
     Secret {
         metadata: ObjectMeta {
             name: Some(name),
@@ -83,7 +89,7 @@ fn percent_encoded(text: &str) -> String {
             out.push(char::from(byte));
         } else {
             // Writing into a String cannot fail.
-            drop(write!(out, "%{byte:02X}"));
+            let _infallible = write!(out, "%{byte:02X}");
         }
         out
     })

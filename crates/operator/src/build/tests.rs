@@ -68,13 +68,21 @@ fn the_secret_to_bind_to() {
         authority: "CA".to_owned(),
     };
     let text = |secret: Secret| -> BTreeMap<String, String> {
-        secret.data.unwrap().into_iter().map(|(key, value)| (key, String::from_utf8(value.0).unwrap())).collect()
+        secret
+            .data
+            .unwrap()
+            .into_iter()
+            .map(|(key, value)| (key, String::from_utf8(value.0).unwrap()))
+            .collect()
     };
     let secret = owner_secret(&owner(), &binding);
     assert_eq!(secret.type_.as_deref(), Some("servicebinding.io/postgresql"));
     assert_eq!(secret.metadata.owner_references.as_ref().unwrap()[0].uid, owner().uid.as_str());
     insta::assert_yaml_snapshot!(text(secret));
-    assert_eq!(text(access_secret(&owner(), "SCRAM…")), BTreeMap::from([("owner.verifier".into(), "SCRAM…".into())]));
+    assert_eq!(
+        text(access_secret(&owner(), "SCRAM…")),
+        BTreeMap::from([("owner.verifier".into(), "SCRAM…".into())])
+    );
 }
 
 /// The rules of the Pod Security standard `restricted` that a pod of ours could break.
@@ -86,9 +94,13 @@ fn breaks_restricted(spec: &PodSpec) -> Vec<String> {
         }
     };
     let all: Vec<&Container> = spec.containers.iter().chain(spec.init_containers.iter().flatten()).collect();
-    demand(spec.host_network != Some(true) && spec.host_pid != Some(true) && spec.host_ipc != Some(true), "host namespaces".into());
+    demand(
+        spec.host_network != Some(true) && spec.host_pid != Some(true) && spec.host_ipc != Some(true),
+        "host namespaces".into(),
+    );
     for volume in spec.volumes.iter().flatten() {
-        let allowed = volume.empty_dir.is_some() || volume.persistent_volume_claim.is_some() || volume.secret.is_some();
+        let allowed =
+            volume.empty_dir.is_some() || volume.persistent_volume_claim.is_some() || volume.secret.is_some();
         demand(allowed, format!("volume {}", volume.name));
     }
     let of_pod = spec.security_context.clone().unwrap_or_default();
@@ -100,9 +112,13 @@ fn breaks_restricted(spec: &PodSpec) -> Vec<String> {
         demand(context.privileged != Some(true), format!("{name}: privileged"));
         demand(context.allow_privilege_escalation == Some(false), format!("{name}: escalation"));
         demand(context.read_only_root_filesystem == Some(true), format!("{name}: writable root"));
-        let drops = context.capabilities.is_some_and(|c| c.drop == Some(vec!["ALL".to_owned()]) && c.add.is_none());
+        let drops =
+            context.capabilities.is_some_and(|c| c.drop == Some(vec!["ALL".to_owned()]) && c.add.is_none());
         demand(drops, format!("{name}: capabilities"));
-        demand(container.ports.iter().flatten().all(|port| port.host_port.is_none()), format!("{name}: host port"));
+        demand(
+            container.ports.iter().flatten().all(|port| port.host_port.is_none()),
+            format!("{name}: host port"),
+        );
     }
     found
 }

@@ -3,9 +3,9 @@
 //! Each runs for ever, lists anew by itself after a gap, and backs off with jitter when the API server is away. Nothing is reconciled before
 //! each has listed once.
 
+use super::Caches;
 use super::index::{Child, Index, Place};
 use super::nodes::SlimNode;
-use super::Caches;
 use berth_api::{ClusterClass, DatabaseCluster, names};
 use berth_service::Chain;
 use futures::{StreamExt, TryStreamExt};
@@ -64,8 +64,12 @@ impl Wake {
 }
 
 /// Keeps the index of one kind of children in step.
-pub(crate) async fn feed_children<K>(client: Client, index: impl Fn(&Caches) -> &Index<K::Kept>, caches: Arc<Caches>, wake: Wake)
-where
+pub(crate) async fn feed_children<K>(
+    client: Client,
+    index: impl Fn(&Caches) -> &Index<K::Kept>,
+    caches: Arc<Caches>,
+    wake: Wake,
+) where
     K: Child + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
     let config = watcher::Config::default().labels(names::CLUSTER_UID);
@@ -120,7 +124,8 @@ pub(crate) async fn feed_classes(client: Client, clusters: Store<Guarded>, cache
     let mut first = true;
     let mut listed = BTreeSet::new();
     let of = |class: &str| {
-        let uses = |guarded: &Guarded| guarded.0.as_ref().is_ok_and(|c| c.spec.class.as_deref() == Some(class));
+        let uses =
+            |guarded: &Guarded| guarded.0.as_ref().is_ok_and(|c| c.spec.class.as_deref() == Some(class));
         wake.all(
             clusters
                 .state()
@@ -161,7 +166,9 @@ where
         match events.try_next().await {
             Ok(Some(event)) => take(event),
             Ok(None) => return,
-            Err(failure) => warn!(kind = %K::kind(&()), error = %Chain(&failure), "a watch broke; it is resumed"),
+            Err(failure) => {
+                warn!(kind = %K::kind(&()), error = %Chain(&failure), "a watch broke; it is resumed")
+            }
         }
     }
 }

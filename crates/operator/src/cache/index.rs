@@ -4,11 +4,11 @@
 //! event does not replace it, a list without it does not remove it, until it was observed or its time is over. So the next plan never
 //! repeats an effect because a cache was slow, and a lost event costs no more than the expiry.
 
+use kube::Resource;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
-use kube::Resource;
 use tokio::time::Instant;
 
 /// How long an expectation stands. A watch that is half a minute behind is broken, and reconnects sooner than that.
@@ -93,7 +93,9 @@ impl<T: Clone + PartialEq> Index<T> {
         let key = (meta.namespace.clone()?, meta.name.clone()?);
         let version = version(object);
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
-        if expected.is_none() && let Some(listing) = &mut inner.listing {
+        if expected.is_none()
+            && let Some(listing) = &mut inner.listing
+        {
             listing.insert((uid.clone(), key.clone()));
         }
         let children = inner.clusters.entry(uid).or_default();
@@ -107,8 +109,13 @@ impl<T: Clone + PartialEq> Index<T> {
         }
         let cluster = (namespace, name);
         let changed = children.get(&key).is_none_or(|old| old.value != value);
-        let entry =
-            Entry { value, cluster: cluster.clone(), uid: meta.uid.clone().unwrap_or_default(), version, expected };
+        let entry = Entry {
+            value,
+            cluster: cluster.clone(),
+            uid: meta.uid.clone().unwrap_or_default(),
+            version,
+            expected,
+        };
         children.insert(key, entry);
         changed.then_some(cluster)
     }

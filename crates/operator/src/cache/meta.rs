@@ -41,8 +41,10 @@ impl From<SlimMeta> for ObjectMeta {
             labels: Some(ours(slim.labels)).filter(|map| !map.is_empty()),
             annotations: Some(ours(slim.annotations)).filter(|map| !map.is_empty()),
             finalizers: Some(slim.finalizers).filter(|list| !list.is_empty()),
-            owner_references: Some(slim.owner_references.into_iter().filter(|o| o.controller == Some(true)).collect())
-                .filter(|list: &Vec<_>| !list.is_empty()),
+            owner_references: Some(
+                slim.owner_references.into_iter().filter(|o| o.controller == Some(true)).collect(),
+            )
+            .filter(|list: &Vec<_>| !list.is_empty()),
             ..Self::default()
         }
     }
@@ -66,7 +68,8 @@ pub(super) fn has_finalizer(meta: &ObjectMeta, finalizer: &str) -> bool {
 /// The uid of the `DatabaseCluster` that controls it.
 pub(super) fn controller(meta: &ObjectMeta) -> Option<&str> {
     let owner = meta.owner_references.as_ref()?.iter().find(|owner| owner.controller == Some(true))?;
-    let ours = owner.kind == "DatabaseCluster" && owner.api_version.split('/').next() == Some(berth_api::GROUP);
+    let ours =
+        owner.kind == "DatabaseCluster" && owner.api_version.split('/').next() == Some(berth_api::GROUP);
     ours.then_some(owner.uid.as_str())
 }
 

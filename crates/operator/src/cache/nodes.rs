@@ -149,7 +149,11 @@ mod tests {
     #[case(json!([]), "Unknown", NodeState::NotReady)]
     #[case(json!([{"key": "node.kubernetes.io/unreachable", "effect": "NoExecute"}]), "Unknown", NodeState::NotReady)]
     #[case(json!([{"key": OUT_OF_SERVICE, "value": "nodeshutdown", "effect": "NoExecute"}]), "Unknown", NodeState::OutOfService)]
-    fn a_silent_node_is_not_an_off_node(#[case] taints: serde_json::Value, #[case] ready: &str, #[case] expect: NodeState) {
+    fn a_silent_node_is_not_an_off_node(
+        #[case] taints: serde_json::Value,
+        #[case] ready: &str,
+        #[case] expect: NodeState,
+    ) {
         let node: SlimNode = serde_json::from_value(json!({
             "metadata": {"name": "n1"},
             "spec": {"taints": taints},

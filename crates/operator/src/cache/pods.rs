@@ -124,7 +124,12 @@ fn planned(meta: &ObjectMeta, spec: Spec, status: Status) -> Option<Planned> {
             // Until the node's own state is looked up, nothing good is assumed of it.
             .map(|name| Node { name, state: NodeState::NotReady }),
         unschedulable,
-        containers: status.init_container_statuses.into_iter().chain(status.container_statuses).map(container).collect(),
+        containers: status
+            .init_container_statuses
+            .into_iter()
+            .chain(status.container_statuses)
+            .map(container)
+            .collect(),
     })
 }
 

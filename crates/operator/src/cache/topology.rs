@@ -51,11 +51,6 @@ impl TopologyCache {
         Topology::Known(Box::new(Known { user: inner.users.contains(uid), ..known }))
     }
 
-    /// Why the store cannot be reached, if it cannot.
-    pub(crate) fn away(&self) -> Option<String> {
-        self.inner.read().unwrap_or_else(PoisonError::into_inner).away.clone()
-    }
-
     /// Takes over an intent that this process wrote, unless the watch was faster.
     pub(crate) fn wrote_intent(&self, uid: &ClusterUid, intent: Intent, revision: berth_topology::Revision) {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
@@ -92,12 +87,14 @@ impl TopologyCache {
         inner.clusters.get(uid)?.intent.as_ref().map(|stored| stored.value.cluster.clone())
     }
 
-    fn take(&self, change: Change) -> Option<ClusterUid> {
+    /// Takes over one change; whose it is.
+    pub(crate) fn take(&self, change: Change) -> Option<ClusterUid> {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         inner.take(change)
     }
 
-    fn list(&self, records: Vec<Change>) {
+    /// Takes over all records there are.
+    pub(crate) fn list(&self, records: Vec<Change>) {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         inner.clusters.clear();
         inner.unreadable.clear();
@@ -188,7 +185,8 @@ pub(crate) async fn feed_topology(
             }
             WatchEvent::Unreadable { key, reason } => {
                 warn!(key, reason, "a record of the topology cannot be read; its cluster is left alone");
-                let uid = key.strip_prefix(berth_topology::key::CLUSTERS).and_then(|rest| rest.split('/').next());
+                let uid =
+                    key.strip_prefix(berth_topology::key::CLUSTERS).and_then(|rest| rest.split('/').next());
                 if let Some(uid) = uid.and_then(|uid| ClusterUid::new(uid).ok()) {
                     cache.note_unreadable(uid, key, reason);
                 }

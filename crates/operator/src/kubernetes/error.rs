@@ -102,9 +102,8 @@ impl CallError {
     pub(crate) fn needs_a_person(&self) -> bool {
         match self.refusal() {
             Some(Refusal::Forbidden | Refusal::Invalid | Refusal::Other) => true,
-            Some(Refusal::NotFound | Refusal::AlreadyExists | Refusal::Conflict | Refusal::Unavailable) | None => {
-                false
-            }
+            Some(Refusal::NotFound | Refusal::AlreadyExists | Refusal::Conflict | Refusal::Unavailable)
+            | None => false,
         }
     }
 
@@ -151,7 +150,12 @@ mod tests {
     #[case(500, "InternalError", "etcdserver: request timed out", Refusal::Unavailable)]
     #[case(500, "InternalError", "failed calling webhook \"a.b\": connection refused", Refusal::Other)]
     #[case(400, "BadRequest", "admission webhook \"a.b\" denied the request", Refusal::Other)]
-    fn an_answer_is_sorted(#[case] code: u16, #[case] reason: &str, #[case] message: &str, #[case] expect: Refusal) {
+    fn an_answer_is_sorted(
+        #[case] code: u16,
+        #[case] reason: &str,
+        #[case] message: &str,
+        #[case] expect: Refusal,
+    ) {
         let status = Status::failure(message, reason).with_code(code).boxed();
         let error = CallError::new("create", "Pod".to_owned(), "a", kube::Error::Api(status));
         assert_eq!(error.refusal(), Some(expect));

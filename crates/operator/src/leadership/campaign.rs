@@ -113,7 +113,10 @@ impl Campaign {
         if self.seen.as_ref().is_some_and(|seen| seen.resource_version == resource_version) {
             return;
         }
-        let lasts = spec.lease_duration_seconds.and_then(|s| u64::try_from(s).ok()).map_or(LEASE, Duration::from_secs);
+        let lasts = spec
+            .lease_duration_seconds
+            .and_then(|s| u64::try_from(s).ok())
+            .map_or(LEASE, Duration::from_secs);
         self.seen = Some(Seen {
             holder: spec.holder_identity.filter(|holder| !holder.is_empty()),
             resource_version,
@@ -156,7 +159,9 @@ impl Campaign {
                 self.look(Some(&lease));
                 Ok(true)
             }
-            Err(CampaignError::Api(kube::Error::Api(status))) if status.is_conflict() || status.is_already_exists() => {
+            Err(CampaignError::Api(kube::Error::Api(status)))
+                if status.is_conflict() || status.is_already_exists() =>
+            {
                 Ok(false)
             }
             Err(failure) => Err(failure),

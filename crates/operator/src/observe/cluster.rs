@@ -16,7 +16,8 @@ pub(crate) fn cluster(object: &DatabaseCluster) -> Result<Cluster, Damaged> {
     let meta = &object.metadata;
     let missing = |what: &str| Damaged(format!("the object has no {what}"));
     let name = ClusterRef {
-        namespace: Namespace::new(meta.namespace.clone().ok_or_else(|| missing("namespace"))?).map_err(damaged)?,
+        namespace: Namespace::new(meta.namespace.clone().ok_or_else(|| missing("namespace"))?)
+            .map_err(damaged)?,
         name: ClusterName::new(meta.name.clone().ok_or_else(|| missing("name"))?).map_err(damaged)?,
     };
     let annotation = |key: &str| meta.annotations.as_ref().and_then(|all| all.get(key));
@@ -69,15 +70,22 @@ mod tests {
     #[test]
     fn what_was_noted_is_read_back() {
         let grant = json!({"member": "orders-7k2qd", "claim": "u1", "nonce": "n1"}).to_string();
-        let read = cluster(&object(json!({"berth.dev/member-counter": "3", "berth.dev/bootstrap-grant": grant}))).unwrap();
-        assert_eq!((read.counter, read.generation, read.finalizer, read.bootstrapped), (3, Generation(2), true, false));
+        let read =
+            cluster(&object(json!({"berth.dev/member-counter": "3", "berth.dev/bootstrap-grant": grant})))
+                .unwrap();
+        assert_eq!(
+            (read.counter, read.generation, read.finalizer, read.bootstrapped),
+            (3, Generation(2), true, false)
+        );
         assert_eq!(read.grant.unwrap().nonce.as_str(), "n1");
         assert_eq!(cluster(&object(json!({}))).unwrap().counter, 0);
     }
 
     #[test]
     fn a_damaged_promise_is_never_taken_for_an_absent_one() {
-        for annotations in [json!({"berth.dev/member-counter": "three"}), json!({"berth.dev/bootstrap-grant": "{}"})] {
+        for annotations in
+            [json!({"berth.dev/member-counter": "three"}), json!({"berth.dev/bootstrap-grant": "{}"})]
+        {
             assert!(cluster(&object(annotations)).is_err());
         }
     }

@@ -3,9 +3,9 @@
 //! That a node is gone, and that a volume outlives its claim, are never taken from a cache. Why a claim has no volume is for people
 //! only, and may be some seconds old.
 
+use crate::cache::SlimNode;
 use crate::kubernetes::{CallError, Refusal};
 use crate::operator::Operator;
-use crate::cache::SlimNode;
 use berth_core::ClaimUid;
 use berth_core::plan::{Claim, ClaimProblem, Cluster, NodeState};
 use jiff::Timestamp;
@@ -35,7 +35,12 @@ pub(crate) struct Lookups {
 
 impl Lookups {
     /// What is known of a node. If a pod there is being deleted, then that the node is gone or off decides over its volume, and is read live.
-    pub(super) async fn node(&self, operator: &Operator, name: &str, decides: bool) -> Result<NodeState, CallError> {
+    pub(super) async fn node(
+        &self,
+        operator: &Operator,
+        name: &str,
+        decides: bool,
+    ) -> Result<NodeState, CallError> {
         let cached = operator.caches.nodes.state(name);
         match cached {
             Some(state @ (NodeState::Ready | NodeState::NotReady)) => Ok(state),
@@ -48,7 +53,12 @@ impl Lookups {
     }
 
     /// Whether a volume outlives the claim that it is bound to. Once seen it is believed: nobody but a person undoes it.
-    pub(super) async fn retained(&mut self, operator: &Operator, volume: &str, claim: &ClaimUid) -> Result<bool, CallError> {
+    pub(super) async fn retained(
+        &mut self,
+        operator: &Operator,
+        volume: &str,
+        claim: &ClaimUid,
+    ) -> Result<bool, CallError> {
         let key = (volume.to_owned(), claim.clone());
         if self.retained.contains(&key) {
             return Ok(true);
@@ -105,7 +115,12 @@ async fn ask(
         Some(_) => {}
         None => {
             let is_default = |found: &StorageClass| {
-                found.metadata.annotations.as_ref().and_then(|all| all.get(DEFAULT_CLASS)).is_some_and(|v| v == "true")
+                found
+                    .metadata
+                    .annotations
+                    .as_ref()
+                    .and_then(|all| all.get(DEFAULT_CLASS))
+                    .is_some_and(|v| v == "true")
             };
             if !kubernetes.list(classes(), &ListParams::default()).await?.iter().any(is_default) {
                 return Ok(Some(ClaimProblem::NoClass { class: None }));
@@ -116,7 +131,8 @@ async fn ask(
     let of_claim = format!("involvedObject.uid={},reason=ProvisioningFailed", claim.uid);
     match kubernetes.list(events, &ListParams::default().fields(&of_claim)).await {
         Ok(events) => {
-            let last = events.into_iter().max_by_key(|event| event.last_timestamp.as_ref().map(|time| time.0));
+            let last =
+                events.into_iter().max_by_key(|event| event.last_timestamp.as_ref().map(|time| time.0));
             Ok(last.and_then(|event| event.message).map(|message| ClaimProblem::Provisioning { message }))
         }
         // For people only: without the right to read events the reason stays unsaid.

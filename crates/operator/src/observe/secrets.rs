@@ -107,7 +107,8 @@ impl Operator {
             return Ok(seen.secrets.clone());
         }
         let cluster = about.name.name.as_str();
-        let api = || Api::<Secret>::namespaced(self.kubernetes.client().clone(), about.name.namespace.as_str());
+        let api =
+            || Api::<Secret>::namespaced(self.kubernetes.client().clone(), about.name.namespace.as_str());
         let get = |name: String| async move { self.kubernetes.get(api(), &name).await };
         let named = Self::named_secret(about, &object.spec.access);
         let of_user = async {
@@ -129,29 +130,42 @@ impl Operator {
             Password::Make => SecretState::Outdated,
             Password::Known(password) => {
                 let owner = Owner { cluster: about.name.clone(), uid: about.uid.clone() };
-                let verified =
-                    access.as_ref().is_some_and(|secret| verifier::is_of(&text(secret, "owner.verifier"), &password));
+                let verified = access
+                    .as_ref()
+                    .is_some_and(|secret| verifier::is_of(&text(secret, "owner.verifier"), &password));
                 let wanted = build::owner_secret(&owner, &self.binding(&object.spec.access, password));
                 let current = own.as_ref().is_some_and(|own| own.data == wanted.data);
                 if verified && current { SecretState::Current } else { SecretState::Outdated }
             }
         };
-        let (certificates, renew_at) = tls.map_or_else(Default::default, |tls| self.certificates(&tls, about, now));
+        let (certificates, renew_at) =
+            tls.map_or_else(Default::default, |tls| self.certificates(&tls, about, now));
         let secrets = Secrets { access: state, certificates };
-        memory.secrets =
-            Some(SecretsSeen { at: Instant::now(), generation: about.generation.0, secrets: secrets.clone(), renew_at });
+        memory.secrets = Some(SecretsSeen {
+            at: Instant::now(),
+            generation: about.generation.0,
+            secrets: secrets.clone(),
+            renew_at,
+        });
         Ok(secrets)
     }
 
     /// The members that have a certificate in date, and when the first of them is due.
-    fn certificates(&self, tls: &Secret, about: &Cluster, now: Timestamp) -> (BTreeSet<MemberId>, Option<Timestamp>) {
+    fn certificates(
+        &self,
+        tls: &Secret,
+        about: &Cluster,
+        now: Timestamp,
+    ) -> (BTreeSet<MemberId>, Option<Timestamp>) {
         let mut members = BTreeSet::new();
         let mut due: Option<Timestamp> = None;
         if text(tls, "ca.crt") != self.authority.certificate() {
             return (members, due);
         }
         for key in tls.data.iter().flatten().map(|(key, _)| key) {
-            let Some(member) = key.strip_suffix(".crt").and_then(|name| MemberId::new(name).ok()) else { continue };
+            let Some(member) = key.strip_suffix(".crt").and_then(|name| MemberId::new(name).ok()) else {
+                continue;
+            };
             let leaf = read(tls, key, &format!("{member}.key"));
             let profile = Profile::member(&member, &about.uid);
             if inspect(&leaf, &self.authority, &profile, now).is_ok() {

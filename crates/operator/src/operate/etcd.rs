@@ -45,7 +45,9 @@ pub(super) async fn certificates(kubernetes: &Kubernetes, settings: &Settings) -
     loop {
         match once(kubernetes, settings).await {
             Ok(authority) => return authority,
-            Err(failure) => warn!(error = %Chain(&failure), "the certificates are not in order; trying again"),
+            Err(failure) => {
+                warn!(error = %Chain(&failure), "the certificates are not in order; trying again")
+            }
         }
         sleep(AGAIN).await;
     }
@@ -71,8 +73,11 @@ async fn once(kubernetes: &Kubernetes, settings: &Settings) -> Result<Authority,
     // The operator's own is made anew by each process and is stored nowhere else: what is not there cannot be stolen.
     let own = authority.issue(&Profile::operator(), now)?;
     let folder = settings.identity_folder.as_path();
-    write(folder, &[("ca.crt", authority.certificate()), ("tls.crt", &own.certificate), ("tls.key", &own.key)])
-        .map_err(|source| CertificatesError::Write { folder: folder.display().to_string(), source })?;
+    write(
+        folder,
+        &[("ca.crt", authority.certificate()), ("tls.crt", &own.certificate), ("tls.key", &own.key)],
+    )
+    .map_err(|source| CertificatesError::Write { folder: folder.display().to_string(), source })?;
     Ok(authority)
 }
 
@@ -84,7 +89,12 @@ fn write(folder: &Path, files: &[(&str, &str)]) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
     for (name, text) in files {
         let temporary = folder.join(format!(".{name}.new"));
-        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&temporary)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         std::fs::rename(&temporary, folder.join(name))?;

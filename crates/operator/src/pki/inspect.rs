@@ -26,17 +26,24 @@ pub(crate) enum Stale {
 }
 
 /// Whether `leaf` is what `profile` asks for, signed by this CA, its own key's, and valid for long enough.
-pub(crate) fn inspect(leaf: &KeyAndCertificate, authority: &Authority, profile: &Profile, now: Timestamp) -> Result<(), Stale> {
+pub(crate) fn inspect(
+    leaf: &KeyAndCertificate,
+    authority: &Authority,
+    profile: &Profile,
+    now: Timestamp,
+) -> Result<(), Stale> {
     let der = CertificateDer::from_pem_slice(leaf.certificate.as_bytes()).map_err(|_| Stale::Unreadable)?;
     let key = KeyPair::from_pem(&leaf.key).map_err(|_| Stale::Unreadable)?;
     if !key_belongs(&leaf.certificate, &key) {
         return Err(Stale::Unreadable);
     }
-    let root = CertificateDer::from_pem_slice(authority.certificate().as_bytes()).map_err(|_| Stale::Untrusted)?;
+    let root =
+        CertificateDer::from_pem_slice(authority.certificate().as_bytes()).map_err(|_| Stale::Untrusted)?;
     let mut roots = RootCertStore::empty();
     roots.add(root).map_err(|_| Stale::Untrusted)?;
     let parsed = ParsedCertificate::try_from(&der).map_err(|_| Stale::Unreadable)?;
-    let until = UnixTime::since_unix_epoch(Duration::from_secs(now.as_second().unsigned_abs()) + RENEW_BEFORE);
+    let until =
+        UnixTime::since_unix_epoch(Duration::from_secs(now.as_second().unsigned_abs()) + RENEW_BEFORE);
     verify_server_cert_signed_by_trust_anchor(
         &parsed,
         &roots,

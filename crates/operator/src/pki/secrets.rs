@@ -2,10 +2,10 @@
 //!
 //! Nothing valid is ever issued anew. Two operators that start at once do not fight: who creates first wins, and the other reads.
 
+use super::PkiError;
 use super::authority::{Authority, KeyAndCertificate};
 use super::inspect::inspect;
 use super::profile::Profile;
-use super::PkiError;
 use crate::kubernetes::{Kubernetes, Refusal};
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
@@ -24,7 +24,11 @@ pub(crate) const PROXY_SECRET: &str = "berth-proxy-tls";
 pub(crate) const ETCD_SECRET: &str = "berth-etcd-tls";
 
 /// Reads the CA, or makes it if there is none.
-pub(crate) async fn authority(kubernetes: &Kubernetes, namespace: &str, now: Timestamp) -> Result<Authority, PkiError> {
+pub(crate) async fn authority(
+    kubernetes: &Kubernetes,
+    namespace: &str,
+    now: Timestamp,
+) -> Result<Authority, PkiError> {
     let api = || Api::<Secret>::namespaced(kubernetes.client().clone(), namespace);
     let place = format!("{namespace}/{AUTHORITY}");
     let stored = match kubernetes.get(api(), AUTHORITY).await? {

@@ -58,13 +58,17 @@ fn member() -> Profile {
 fn a_leaf_serves_under_its_names_alone(#[case] profile: Profile, #[case] name: &str, #[case] expect: bool) {
     let authority = authority();
     let leaf = authority.issue(&profile, now()).unwrap();
-    let verifier = WebPkiServerVerifier::builder_with_provider(roots(&authority), provider()).build().unwrap();
+    let verifier =
+        WebPkiServerVerifier::builder_with_provider(roots(&authority), provider()).build().unwrap();
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let verdict = verifier.verify_server_cert(&der(&leaf.certificate), &[], &name, &[], unix(now()));
     assert_eq!(verdict.is_ok(), expect, "{verdict:?}");
     let clients = WebPkiClientVerifier::builder_with_provider(roots(&authority), provider()).build().unwrap();
     clients.verify_client_cert(&der(&leaf.certificate), &[], unix(now())).unwrap();
-    assert!(PrivateKeyDer::from_pem_slice(leaf.key.as_bytes()).is_ok_and(|key| matches!(key, PrivateKeyDer::Pkcs8(_))));
+    assert!(
+        PrivateKeyDer::from_pem_slice(leaf.key.as_bytes())
+            .is_ok_and(|key| matches!(key, PrivateKeyDer::Pkcs8(_)))
+    );
 }
 
 #[test]
@@ -83,7 +87,10 @@ fn a_leaf_is_kept_until_its_last_quarter() {
     let due = now() + life;
     assert_eq!(renew_at(&leaf.certificate), Some(due));
     assert_eq!(inspect(&leaf, &authority, &member(), due - SignedDuration::from_secs(60)), Ok(()));
-    assert_eq!(inspect(&leaf, &authority, &member(), due + SignedDuration::from_secs(60)), Err(Stale::Untrusted));
+    assert_eq!(
+        inspect(&leaf, &authority, &member(), due + SignedDuration::from_secs(60)),
+        Err(Stale::Untrusted)
+    );
 }
 
 #[test]

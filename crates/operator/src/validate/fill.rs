@@ -1,7 +1,9 @@
 //! The spec with its class and the defaults filled in, and held against the class's bounds.
 
 use super::size;
-use berth_api::{ClusterClass, ClusterClassSpec, DatabaseClusterSpec, DurabilityMode, Placement, Postgres, Resources};
+use berth_api::{
+    ClusterClass, ClusterClassSpec, DatabaseClusterSpec, DurabilityMode, Placement, Postgres, Resources,
+};
 use berth_core::plan::{Problem, Size};
 use std::collections::BTreeMap;
 
@@ -28,7 +30,11 @@ pub(super) struct Filled {
 
 impl Filled {
     /// Fills in; none, and problems, where something is missing or out of bounds.
-    pub(super) fn of(spec: &DatabaseClusterSpec, class: Option<&ClusterClass>, problems: &mut Vec<Problem>) -> Option<Self> {
+    pub(super) fn of(
+        spec: &DatabaseClusterSpec,
+        class: Option<&ClusterClass>,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Self> {
         let none = ClusterClassSpec::default();
         let class = class.map_or(&none, |class| &class.spec);
         let (version, image, parameters) = engine(spec, class, problems);
@@ -61,13 +67,19 @@ fn engine(
     let own = spec.engine.postgres.clone().unwrap_or_default();
     let class = class.engine.as_ref().and_then(|engine| engine.postgres.clone()).unwrap_or_default();
     if spec.engine.postgres.is_none() {
-        problems.push(Problem::new("spec.engine", "name exactly one engine, such as postgres: {version: \"17\"}"));
+        problems.push(Problem::new(
+            "spec.engine",
+            "name exactly one engine, such as postgres: {version: \"17\"}",
+        ));
     }
     let version = own.version.or(class.version);
     let image = match (own.image, &version) {
         (Some(image), _) => Some(image),
         (None, None) => {
-            problems.push(Problem::new("spec.engine.postgres.version", "name a version, such as \"17\", here or in the class"));
+            problems.push(Problem::new(
+                "spec.engine.postgres.version",
+                "name a version, such as \"17\", here or in the class",
+            ));
             None
         }
         (None, Some(version)) if class.images.is_empty() => Some(format!("{DEFAULT_REPOSITORY}:{version}")),
@@ -105,13 +117,20 @@ fn durability(spec: &DatabaseClusterSpec, class: &ClusterClassSpec, members: u32
     (mode, acks)
 }
 
-fn volume(spec: &DatabaseClusterSpec, class: &ClusterClassSpec, problems: &mut Vec<Problem>) -> (Option<Size>, Option<String>) {
+fn volume(
+    spec: &DatabaseClusterSpec,
+    class: &ClusterClassSpec,
+    problems: &mut Vec<Problem>,
+) -> (Option<Size>, Option<String>) {
     let own = spec.storage.as_ref().map(|storage| storage.data.clone()).unwrap_or_default();
     let class = class.storage.as_ref().map(|storage| storage.data.clone()).unwrap_or_default();
     let size = match own.size.or(class.size) {
         Some(text) => size("spec.storage.data.size", &text, problems),
         None => {
-            problems.push(Problem::new("spec.storage.data.size", "choose a size, such as 20Gi, here or in the class"));
+            problems.push(Problem::new(
+                "spec.storage.data.size",
+                "choose a size, such as 20Gi, here or in the class",
+            ));
             None
         }
     };
@@ -127,7 +146,10 @@ fn bounds(
 ) {
     let Some(bounds) = &class.bounds else { return };
     if let Some(most) = bounds.max_members.filter(|most| members > *most) {
-        problems.push(Problem::new("spec.members", format!("choose at most {most} members, as the class allows, not {members}")));
+        problems.push(Problem::new(
+            "spec.members",
+            format!("choose at most {most} members, as the class allows, not {members}"),
+        ));
     }
     if let (Some(most), Some(wanted)) = (&bounds.max_size, wanted)
         && let Some(most) = size("bounds.maxSize of the class", most, problems)

@@ -63,7 +63,10 @@ fn a_class_fills_in_and_the_cluster_has_the_last_word() {
     let (desired, rendering) = valid(&validated);
     assert_eq!((desired.members, desired.durability.acks), (4, 2));
     assert_eq!(rendering.image, "i/pg:17");
-    assert_eq!(desired.parameters, BTreeMap::from([("jit".into(), "on".into()), ("work_mem".into(), "8MB".into())]));
+    assert_eq!(
+        desired.parameters,
+        BTreeMap::from([("jit".into(), "on".into()), ("work_mem".into(), "8MB".into())])
+    );
     assert_eq!(rendering.storage_class.as_deref(), Some("fast"));
     assert_eq!(rendering.node_selector["disk"], "ssd");
     assert_eq!(validated.class.unwrap().generation, Some(4));
@@ -90,7 +93,11 @@ fn a_single_member_waits_for_nobody_whatever_the_class_says() {
 #[case::too_large(json!({"class": "c"}), Some(json!({"bounds": {"maxSize": "500Mi"}})), "at most 500Mi")]
 #[case::storage_class(json!({"class": "c"}), Some(json!({"bounds": {"storageClasses": ["a", "b"]}})), "allows: a, b")]
 #[case::owned_by_class(json!({"class": "c"}), Some(json!({"engine": {"postgres": {"parameters": {"fsync": "off"}}}})), "remove fsync")]
-fn what_cannot_be_carried_out_says_what_to_do(#[case] change: Value, #[case] of_class: Option<Value>, #[case] expect: &str) {
+fn what_cannot_be_carried_out_says_what_to_do(
+    #[case] change: Value,
+    #[case] of_class: Option<Value>,
+    #[case] expect: &str,
+) {
     let mut spec = plain();
     for (key, value) in change.as_object().unwrap() {
         spec[key] = value.clone();
