@@ -36,3 +36,6 @@ pub use status::{
 pub const GROUP: &str = "berth.dev";
 /// The version of every kind of Berth.
 pub const VERSION: &str = "v1alpha1";
+
+#[cfg(test)]
+mod tests;

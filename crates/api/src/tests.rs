@@ -1,6 +1,6 @@
 //! The rules of the installed definitions, evaluated as the Kubernetes API server does: what is accepted, and what is said to whom it is not.
 
-use berth_api::{ClusterClass, DatabaseCluster, Postgres, definitions};
+use crate::{ClusterClass, DatabaseCluster, Postgres, definitions};
 use kube::core::cel::Validator;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ fn said(kind: &str, object: &Value, old: Option<&Value>) -> Vec<String> {
 }
 
 /// A cluster as the API server stores it: what the author wrote, with the defaults.
-fn cluster(name: &str, spec: Value) -> Value {
+fn cluster(name: &str, spec: &Value) -> Value {
     let object = json!({
         "apiVersion": "berth.dev/v1alpha1", "kind": "DatabaseCluster",
         "metadata": { "name": name, "namespace": "shop" }, "spec": spec,
@@ -31,7 +31,7 @@ fn cluster(name: &str, spec: Value) -> Value {
 }
 
 /// A valid spec with some of it replaced.
-fn with(part: Value) -> Value {
+fn with(part: &Value) -> Value {
     let mut spec = json!({
         "engine": { "postgres": { "version": "17" } },
         "members": 3,
@@ -76,7 +76,7 @@ fn check(errors: &[String], expect: Option<&str>) {
 #[case::a_database_of_the_engine(json!({ "access": { "database": "template1" } }), Some("choose another name for the database"))]
 #[case::no_source(json!({ "bootstrap": {} }), Some("name exactly one source"))]
 fn a_new_cluster(#[case] part: Value, #[case] expect: Option<&str>) {
-    check(&said("DatabaseCluster", &cluster("orders", with(part)), None), expect);
+    check(&said("DatabaseCluster", &cluster("orders", &with(&part)), None), expect);
 }
 
 #[rstest]
@@ -85,7 +85,7 @@ fn a_new_cluster(#[case] part: Value, #[case] expect: Option<&str>) {
 #[case::dotted("orders.eu", Some("without dots"))]
 #[case::doubled("orders--eu", Some("without '--'"))]
 fn a_name(#[case] name: &str, #[case] expect: Option<&str>) {
-    check(&said("DatabaseCluster", &cluster(name, with(json!({}))), None), expect);
+    check(&said("DatabaseCluster", &cluster(name, &with(&json!({}))), None), expect);
 }
 
 #[rstest]
@@ -105,8 +105,8 @@ fn a_name(#[case] name: &str, #[case] expect: Option<&str>) {
 #[case::other_source(json!({ "bootstrap": {} }), Some("cannot be changed"))]
 #[case::paused(json!({ "state": "Paused" }), None)]
 fn a_changed_cluster(#[case] part: Value, #[case] expect: Option<&str>) {
-    let old = cluster("orders", with(json!({})));
-    check(&said("DatabaseCluster", &cluster("orders", with(part)), Some(&old)), expect);
+    let old = cluster("orders", &with(&json!({})));
+    check(&said("DatabaseCluster", &cluster("orders", &with(&part)), Some(&old)), expect);
 }
 
 #[rstest]
@@ -116,15 +116,15 @@ fn a_changed_cluster(#[case] part: Value, #[case] expect: Option<&str>) {
 #[case::bound(json!({ "bounds": { "maxSize": "huge" } }), Some("such as 20Gi"))]
 #[case::shrinks(json!({ "storage": { "data": { "size": "1Gi" } } }), None)]
 fn a_class(#[case] spec: Value, #[case] expect: Option<&str>) {
-    let object = |spec: Value| {
+    let object = |spec: &Value| {
         let typed: ClusterClass = serde_json::from_value(json!({
             "apiVersion": "berth.dev/v1alpha1", "kind": "ClusterClass", "metadata": { "name": "standard" }, "spec": spec,
         }))
         .expect("the types accept it");
         serde_json::to_value(typed).expect("it is JSON")
     };
-    let old = object(json!({ "storage": { "data": { "size": "2Gi" } } }));
-    check(&said("ClusterClass", &object(spec), Some(&old)), expect);
+    let old = object(&json!({ "storage": { "data": { "size": "2Gi" } } }));
+    check(&said("ClusterClass", &object(&spec), Some(&old)), expect);
 }
 
 #[test]
