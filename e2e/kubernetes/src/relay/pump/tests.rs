@@ -1,3 +1,5 @@
+//! The pump between two real loopback connections: bytes, ends and resets as the peers see them. No namespaces here.
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::Duration;
