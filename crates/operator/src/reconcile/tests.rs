@@ -196,7 +196,7 @@ async fn a_wait_keeps_its_beginning_and_ends_with_its_cause() {
     assert_eq!(world.status().phase, Some(berth_api::StatusPhase::Blocked));
     world.api.accept_all();
     world.again(&operator).await;
-    assert!(world.status().blocked.is_empty());
+    assert_eq!(world.status().blocked, []);
     assert_eq!(world.api.children("pods").len(), 1);
 }
 

@@ -165,7 +165,12 @@ impl State {
             }
         }
         self.effects.push(format!("patch {path}"));
-        merge(&mut object, patch);
+        if path.ends_with("/status") {
+            // Applied by one manager alone: what it does not name any more goes.
+            object["status"] = patch["status"].clone();
+        } else {
+            merge(&mut object, patch);
+        }
         self.stamp(&mut object);
         let held = object["metadata"]["finalizers"].as_array().is_some_and(|list| !list.is_empty());
         if object["metadata"]["deletionTimestamp"].is_string() && !held {
