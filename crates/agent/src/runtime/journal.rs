@@ -18,7 +18,7 @@ pub(super) fn heard(state: &State, event: &Event) {
         Event::Topology(News::Away(reason)) => warn!(term, reason, "the topology is away; what runs goes on"),
         Event::Topology(News::Back) => info!(term, "the topology is back"),
         Event::Topology(News::Unreadable { key, reason }) => {
-            error!(term, key, reason, "cannot read a record")
+            error!(term, key, reason, "cannot read a record");
         }
         Event::Announced { result: Err(reason), .. } => {
             warn!(term, reason, "cannot write the member's record; trying again");

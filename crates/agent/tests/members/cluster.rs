@@ -300,7 +300,7 @@ impl Cluster {
         let Some(WatchEvent::Listed { records, .. }) = watch.next().await else { return None };
         records.into_iter().find_map(|record| match record {
             Change::Route(_, uid, Some(stored)) if uid == self.uid => Some(stored.value),
-            _ => None,
+            Change::Intent(..) | Change::Rule(..) | Change::Member(..) | Change::Route(..) => None,
         })
     }
 

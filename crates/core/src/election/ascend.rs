@@ -92,7 +92,7 @@ pub(super) fn new_term(state: &State, intent: &Intent, known: &KnownRule) -> Ste
         term: known.rule.term.next(),
         phase: Phase::Electing,
         coordinator: Some(state.me.identity.clone()),
-        timeline: known.rule.timeline.next(),
+        timeline: known.rule.timeline.max(used(state)).next(),
         branched: None,
         ..known.rule.clone()
     };
@@ -101,6 +101,13 @@ pub(super) fn new_term(state: &State, intent: &Intent, known: &KnownRule) -> Ste
         rule,
         expected: Some(known.revision),
     })
+}
+
+/// The highest timeline that this volume may have reached. It can be above the rule's own: a swap whose answer was lost may have named the
+/// run before the one that was promoted last.
+fn used(state: &State) -> Timeline {
+    let eras = state.notes.ledger().map_or(&[][..], |ledger| &ledger.lineage);
+    eras.iter().map(|era| era.timeline).max().unwrap_or_default()
 }
 
 fn climb(state: &State, intent: &Intent, known: &KnownRule, up: &Up, system: &str) -> Step {

@@ -5,9 +5,10 @@ use crate::database::{Quorum, Volume};
 use crate::election::*;
 use crate::topology::{Admission, DurabilityMode, OnLoss, Phase};
 use crate::{LogPosition, Term, Timeline};
+use std::collections::BTreeMap;
 
 fn granted() -> Story {
-    let view = View { members: Default::default(), ..view(None) };
+    let view = View { members: BTreeMap::default(), ..view(None) };
     Story::started('a', Notes::Absent, Volume::Empty, view)
 }
 
@@ -119,7 +120,7 @@ fn modes_that_wait_for_nobody_let_clients_in_at_once() {
 
 #[test]
 fn without_the_grant_a_member_waits_for_the_one_that_has_it() {
-    let fresh = View { members: Default::default(), ..view(None) };
+    let fresh = View { members: BTreeMap::default(), ..view(None) };
     let mut story = Story::started('b', Notes::Absent, Volume::Empty, fresh);
     story.settles();
     assert_eq!(story.wait(), Some(&Wait::Creating(member('a'))));
@@ -127,7 +128,7 @@ fn without_the_grant_a_member_waits_for_the_one_that_has_it() {
 
 #[test]
 fn without_any_grant_nothing_is_made() {
-    let mut nobody = View { members: Default::default(), ..view(None) };
+    let mut nobody = View { members: BTreeMap::default(), ..view(None) };
     nobody.intent.as_mut().unwrap().grant = None;
     let mut story = Story::started('a', Notes::Absent, Volume::Empty, nobody);
     assert_eq!(story.settles(), [EffectKind::WriteLedger]);

@@ -211,8 +211,8 @@ impl World {
         let (Some(server), Some(known)) = (&self.server, self.believed()) else { return };
         let rule = &known.rule;
         let leads = rule.primary == identity('a') || rule.coordinator == Some(identity('a'));
-        let knows = self.state.server.up().is_some_and(state_writes);
-        if server.primary && knows && !leads && rule.term >= self.promise() {
+        let seen_to_write = self.state.server.up().is_some_and(Up::writes);
+        if server.primary && seen_to_write && !leads && rule.term >= self.promise() {
             let fencing = self.pending.as_ref().is_some_and(|(_, effect)| *effect == Effect::Fence);
             assert!(
                 fencing || self.state.failures.holds(EffectKind::Fence, self.now).is_some(),
@@ -359,7 +359,15 @@ impl World {
                 Outcome::GateOpened
             }
             Effect::Apply(settings) => Outcome::Applied { settings, outcome: SettingsOutcome::default() },
-            other => panic!("{other:?} is not done to a server"),
+            Effect::Inspect
+            | Effect::WriteLedger(_)
+            | Effect::Initialize
+            | Effect::Clone(_)
+            | Effect::Start { .. }
+            | Effect::Stop(_)
+            | Effect::Fence
+            | Effect::SwapRule { .. }
+            | Effect::PutRoute { .. } => panic!("{effect:?} is not done to a server"),
         }
     }
 
@@ -453,12 +461,8 @@ impl World {
     }
 }
 
-fn state_writes(up: &Up) -> bool {
-    up.writes()
-}
-
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn whatever_happens_the_invariants_hold(history in prop::collection::vec(happening(), 1..200)) {

@@ -13,9 +13,7 @@ fn claim(text: &str) -> ClaimUid {
 
 fn refused(notes: Notes, volume: Volume, view: View) -> Refusal {
     let mut story = Story::started('b', notes, volume, view);
-    if story.doing.is_some() {
-        panic!("it must not do {:?}", story.effect());
-    }
+    assert_eq!(story.doing, None, "it must do nothing");
     story.hear(Event::Tick);
     match story.wait() {
         Some(Wait::Refused(refusal)) => refusal.clone(),

@@ -34,10 +34,11 @@ fn a_member_that_left_goes_out_of_the_setting_and_then_out_of_the_rule() {
     });
     let mut seen = Vec::new();
     while story.doing.is_some() {
-        match story.effect() {
-            Effect::SetQuorum(quorum) => seen.push(format!("set {}", *quorum == any(1, "b", 4))),
-            Effect::SwapRule { rule, .. } => seen.push(format!("rule {}", rule.voters == identities("b"))),
-            _ => {}
+        if let Effect::SetQuorum(quorum) = story.effect() {
+            seen.push(format!("set {}", *quorum == any(1, "b", 4)));
+        }
+        if let Effect::SwapRule { rule, .. } = story.effect() {
+            seen.push(format!("rule {}", rule.voters == identities("b")));
         }
         story.succeeds();
         story.status(primary_status(5, 700, 4, "bc"));
@@ -93,14 +94,8 @@ fn with_degrade_a_primary_that_lost_its_voters_goes_on_alone_and_back() {
     story.settles();
     assert_eq!(story.state.world.view.rule.as_ref().unwrap().rule.acks, 1, "a restart is over sooner");
     story.pass(Duration::from_secs(2));
-    let swap =
-        std::iter::from_fn(|| story.doing.is_some().then(|| story.succeeds())).find_map(
-            |effect| match effect {
-                Effect::SwapRule { rule, .. } => Some(rule.acks),
-                _ => None,
-            },
-        );
-    assert_eq!(swap, Some(0));
+    story.until(EffectKind::SwapRule);
+    assert_eq!(story.swapping().acks, 0);
     story.settles();
     for _ in 0..4 {
         story.status(primary_status(5, 800, 4, "bc"));

@@ -292,10 +292,10 @@ impl Story {
 
     /// The rule that is being swapped in.
     pub(super) fn swapping(&self) -> &Rule {
-        match self.effect() {
-            Effect::SwapRule { rule, .. } => rule,
-            other => panic!("not a swap: {other:?}"),
-        }
+        let Effect::SwapRule { rule, .. } = self.effect() else {
+            panic!("not a swap: {:?}", self.effect());
+        };
+        rule
     }
 }
 
