@@ -10,6 +10,7 @@ use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -40,24 +41,7 @@ impl Database {
         let address = format!("127.0.0.1:{}", free_port());
         let mut database = Self { address, member, uid, home, server: None };
         give(database.home.path());
-        let made = database
-            .program("initdb")
-            .args([
-                "--no-sync",
-                "--no-instructions",
-                "-U",
-                "berth",
-                "-E",
-                "UTF8",
-                "--locale=C",
-                "-A",
-                "trust",
-                "-D",
-            ])
-            .arg(database.data())
-            .output()
-            .unwrap();
-        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        database.copy_template();
         fs::write(database.data().join("pg_hba.conf"), HBA).unwrap();
         fs::write(database.data().join("pg_ident.conf"), "berth berth-proxy berth_proxy\n").unwrap();
         database.set_term(term);
@@ -126,14 +110,7 @@ impl Database {
     }
 
     fn try_sql(&self, database: &str, statement: &str) -> Result<String, String> {
-        let (_, port) = self.address.split_once(':').unwrap();
-        let output = self
-            .program("psql")
-            .args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-U", "berth", "-p", port, "-d", database, "-h"])
-            .arg(self.home.path())
-            .args(["-c", statement])
-            .output()
-            .unwrap();
+        let output = self.psql(database).args(["-c", statement]).output().unwrap();
         if output.status.success() {
             Ok(String::from_utf8(output.stdout).unwrap().trim().to_owned())
         } else {
@@ -141,7 +118,16 @@ impl Database {
         }
     }
 
+    fn psql(&self, database: &str) -> Command {
+        let (_, port) = self.address.split_once(':').unwrap();
+        let mut psql = self.program("psql");
+        psql.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-U", "berth", "-p", port, "-d", database, "-h"]);
+        psql.arg(self.home.path());
+        psql
+    }
+
     fn prepare(&self) {
+        let mut psql = self.psql("postgres");
         for statement in [
             "CREATE ROLE berth_proxy LOGIN",
             "CREATE SCHEMA berth",
@@ -161,7 +147,47 @@ impl Database {
             "CREATE DATABASE app OWNER app",
             "CREATE DATABASE web OWNER web",
         ] {
-            self.sql("postgres", statement);
+            psql.args(["-c", statement]);
+        }
+        let output = psql.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// An empty cluster, made by `initdb` once and copied for each test: `initdb` takes seconds.
+    fn copy_template(&self) {
+        static TEMPLATE: Mutex<()> = Mutex::new(());
+        let _one_at_a_time = TEMPLATE.lock().unwrap_or_else(PoisonError::into_inner);
+        // Kept with what cargo builds, so that `cargo clean` removes it, and apart by version.
+        let version = self.program("postgres").arg("--version").output().unwrap().stdout;
+        let digits: String = String::from_utf8_lossy(&version).chars().filter(char::is_ascii_digit).collect();
+        let template = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("postgresql-{digits}"));
+        if !template.join("PG_VERSION").exists() {
+            let made = self
+                .program("initdb")
+                .args([
+                    "--no-sync",
+                    "--no-instructions",
+                    "-U",
+                    "berth",
+                    "-E",
+                    "UTF8",
+                    "--locale=C",
+                    "-A",
+                    "trust",
+                ])
+                .arg("-D")
+                .arg(self.data())
+                .output()
+                .unwrap();
+            assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+            let beside = template.with_extension(std::process::id().to_string());
+            copy(&self.data(), &beside);
+            // If another process was first, its copy is as good.
+            if fs::rename(&beside, &template).is_err() {
+                fs::remove_dir_all(&beside).unwrap();
+            }
+        } else {
+            copy(&template, &self.data());
         }
     }
 
@@ -187,6 +213,12 @@ impl Drop for Database {
     fn drop(&mut self) {
         self.crash();
     }
+}
+
+/// Copies a directory with owners and modes.
+fn copy(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-a").arg(from).arg(to).output().unwrap();
+    assert!(copied.status.success(), "cp: {}", String::from_utf8_lossy(&copied.stderr));
 }
 
 /// Gives a directory to the server's user.

@@ -2,17 +2,30 @@
 //!
 //! Each test is a small world of its own. What a Kubernetes adds is not here; the end-to-end stories have it.
 
+#[cfg(test)]
 mod authority;
+#[cfg(test)]
 mod balancer;
+#[cfg(test)]
 mod database;
+#[cfg(test)]
 mod program;
+#[cfg(test)]
 mod raw;
+#[cfg(test)]
 mod world;
 
+#[cfg(test)]
 mod cancelling;
+#[cfg(test)]
 mod endings;
+#[cfg(test)]
 mod holding;
+#[cfg(test)]
 mod opening;
+#[cfg(test)]
 mod passwords;
+#[cfg(test)]
 mod relaying;
+#[cfg(test)]
 mod routing;
