@@ -67,7 +67,9 @@ macro_rules! everywhere {
             watches::a_compaction_of_others_changes_is_survived,
             watches::a_restored_store_is_listed_anew,
             watches::a_restored_store_that_moved_on_is_listed_anew,
+            watches::a_restored_store_is_listed_anew_though_nothing_of_it_changed,
             watches::a_replaced_store_is_listed_anew,
+            watches::a_replaced_store_is_known_by_its_identity,
             watches::a_store_at_rest_is_not_written,
         );
     };
