@@ -12,6 +12,8 @@ enum Happening {
     Scale(u32),
     /// The operator plans and is killed after so many steps.
     Killed(usize),
+    /// The operator plans from a view as old as this many happenings.
+    Stale(usize),
     /// Kubernetes and the members go on.
     Turn,
     /// A person deletes the pod at this place.
@@ -34,6 +36,7 @@ fn happening() -> impl Strategy<Value = Happening> {
     prop_oneof![
         2 => (1..=5_u32).prop_map(Happening::Scale),
         6 => (0..6_usize).prop_map(Happening::Killed),
+        3 => (1..8_usize).prop_map(Happening::Stale),
         6 => Just(Happening::Turn),
         2 => (0..5_usize).prop_map(Happening::DeletePod),
         1 => (0..5_usize).prop_map(Happening::EndPod),
@@ -49,11 +52,13 @@ fn happening() -> impl Strategy<Value = Happening> {
 struct History {
     world: World,
     wish: Desired,
+    /// What was seen before each happening.
+    seen: Vec<Observed>,
 }
 
 impl History {
     fn new() -> Self {
-        Self { world: World::new(), wish: desired(3) }
+        Self { world: World::new(), wish: desired(3), seen: Vec::new() }
     }
 
     fn wish(&self) -> Wish {
@@ -66,7 +71,14 @@ impl History {
     }
 
     fn happen(&mut self, what: &Happening) {
+        self.seen.push(self.world.observe());
         match what {
+            Happening::Stale(age) => {
+                let wish = self.wish();
+                if let Some(old) = self.seen.len().checked_sub(1 + age).map(|at| self.seen[at].clone()) {
+                    self.world.reconcile_from(&old, &wish, usize::MAX);
+                }
+            }
             Happening::Scale(members) => {
                 self.wish.members = *members;
                 self.changed();
@@ -104,11 +116,13 @@ impl History {
                 }
             }
             Happening::DeleteClaim(at) => {
-                // The claim of the primary, or of the granted member, is a person's matter and has a table of its own.
+                // The claim of the primary, or of the granted member, is a person's matter and has a table of its own; before the grant every
+                // claim may be about to become it.
                 let fixed = self.world.known.rule.as_ref().map(|r| r.value.primary.claim.clone());
                 let granted =
                     self.world.cluster.as_ref().and_then(|c| c.grant.as_ref()).map(|g| g.claim.clone());
                 if let Some(claim) = self.world.claims.values_mut().nth(*at)
+                    && granted.is_some()
                     && Some(&claim.uid) != fixed.as_ref()
                     && Some(&claim.uid) != granted.as_ref()
                 {

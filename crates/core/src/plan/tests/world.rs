@@ -418,8 +418,13 @@ impl World {
             return 0;
         }
         let observed = self.observe();
-        let plan = plan(&observed, wish);
-        if let Err(refused) = plan.check(&observed) {
+        self.reconcile_from(&observed, wish, most)
+    }
+
+    /// As [`Self::reconcile`], from a view that may be old: caches are.
+    pub(crate) fn reconcile_from(&mut self, observed: &Observed, wish: &Wish, most: usize) -> usize {
+        let plan = plan(observed, wish);
+        if let Err(refused) = plan.check(observed) {
             panic!("the plan is not safe: {refused}\n{plan:#?}\n{observed:#?}");
         }
         let mut done = 0;
