@@ -33,6 +33,17 @@ struct Line {
     ready: &'static str,
 }
 
+fn line(
+    voters: &'static str,
+    acks: u32,
+    setting: Quorum,
+    asked: u32,
+    members: &'static str,
+    ready: &'static str,
+) -> Line {
+    Line { voters, acks, setting, asked, members, ready }
+}
+
 /// The next step when the standbys named in `caught_up` have flushed what was there when the setting came into force.
 fn next(line: &Line, caught_up: &str) -> Next {
     let since = LogPosition(100);
@@ -54,48 +65,41 @@ fn swap(voters: &str, acks: u32) -> Next {
     Next::Swap { voters: set(voters), acks }
 }
 
-#[expect(clippy::too_many_arguments, reason = "a column each, in the order in which a line is read")]
 #[rstest]
-#[case::at_rest("ab", 1, any(1, "ab"), 1, "ab", "ab", "ab", Next::Settled)]
-#[case::first_voter_joins_in_the_rule_first("", 0, Quorum::Nobody, 1, "ab", "ab", "", swap("a", 0))]
-#[case::acks_rise_in_the_setting_first("a", 0, Quorum::Nobody, 1, "ab", "ab", "", Next::Set(any(1, "a")))]
-#[case::acks_rise_after_the_flush("a", 0, any(1, "a"), 1, "ab", "ab", "", Next::CatchUp)]
-#[case::acks_rise_in_the_rule_last("a", 0, any(1, "a"), 1, "ab", "ab", "a", swap("a", 1))]
-#[case::second_voter_joins("a", 1, any(1, "a"), 1, "ab", "ab", "a", swap("ab", 1))]
-#[case::the_setting_follows("ab", 1, any(1, "a"), 1, "ab", "ab", "a", Next::Set(any(1, "ab")))]
-#[case::one_change_at_a_time("ab", 1, any(1, "a"), 1, "abc", "abc", "a", Next::Set(any(1, "ab")))]
-#[case::acks_fall_in_the_rule_first("ab", 2, any(2, "ab"), 1, "ab", "ab", "", swap("ab", 1))]
-#[case::then_in_the_setting("ab", 1, any(2, "ab"), 1, "ab", "ab", "", Next::Set(any(1, "ab")))]
-#[case::all_ends("ab", 0, any(1, "ab"), 0, "ab", "ab", "", Next::Set(Quorum::Nobody))]
-#[case::a_voter_leaves_the_setting_first("ab", 1, any(1, "ab"), 1, "a", "a", "a", Next::Set(any(1, "a")))]
-#[case::a_voter_leaves_after_the_flush("ab", 1, any(1, "a"), 1, "a", "a", "b", Next::CatchUp)]
-#[case::a_voter_leaves_the_rule_last("ab", 1, any(1, "a"), 1, "a", "a", "a", swap("a", 1))]
-#[case::no_one_leaves_unreplaced("a", 1, any(1, "a"), 1, "b", "", "a", Next::NeedsReplacement(voter('a').member))]
-#[case::a_replacement_joins_first("a", 1, any(1, "a"), 1, "b", "b", "a", swap("ab", 1))]
-#[case::absent_is_not_gone("ab", 1, any(1, "ab"), 1, "ab", "", "", Next::Settled)]
-#[case::acks_do_not_rise_for_the_absent("ab", 1, any(1, "ab"), 2, "ab", "a", "a", Next::Settled)]
-#[case::a_raise_is_taken_back_when_its_voter_goes(
-    "ab",
-    1,
-    any(2, "ab"),
-    2,
-    "ab",
+#[case::at_rest(line("ab", 1, any(1, "ab"), 1, "ab", "ab"), "ab", Next::Settled)]
+#[case::first_voter_joins_in_the_rule_first(line("", 0, Quorum::Nobody, 1, "ab", "ab"), "", swap("a", 0))]
+#[case::acks_rise_in_the_setting_first(
+    line("a", 0, Quorum::Nobody, 1, "ab", "ab"),
+    "",
+    Next::Set(any(1, "a"))
+)]
+#[case::acks_rise_after_the_flush(line("a", 0, any(1, "a"), 1, "ab", "ab"), "", Next::CatchUp)]
+#[case::acks_rise_in_the_rule_last(line("a", 0, any(1, "a"), 1, "ab", "ab"), "a", swap("a", 1))]
+#[case::second_voter_joins(line("a", 1, any(1, "a"), 1, "ab", "ab"), "a", swap("ab", 1))]
+#[case::the_setting_follows(line("ab", 1, any(1, "a"), 1, "ab", "ab"), "a", Next::Set(any(1, "ab")))]
+#[case::one_change_at_a_time(line("ab", 1, any(1, "a"), 1, "abc", "abc"), "a", Next::Set(any(1, "ab")))]
+#[case::acks_fall_in_the_rule_first(line("ab", 2, any(2, "ab"), 1, "ab", "ab"), "", swap("ab", 1))]
+#[case::then_in_the_setting(line("ab", 1, any(2, "ab"), 1, "ab", "ab"), "", Next::Set(any(1, "ab")))]
+#[case::all_ends(line("ab", 0, any(1, "ab"), 0, "ab", "ab"), "", Next::Set(Quorum::Nobody))]
+#[case::a_voter_leaves_the_setting_first(
+    line("ab", 1, any(1, "ab"), 1, "a", "a"),
     "a",
+    Next::Set(any(1, "a"))
+)]
+#[case::a_voter_leaves_after_the_flush(line("ab", 1, any(1, "a"), 1, "a", "a"), "b", Next::CatchUp)]
+#[case::a_voter_leaves_the_rule_last(line("ab", 1, any(1, "a"), 1, "a", "a"), "a", swap("a", 1))]
+#[case::no_one_leaves_unreplaced(line("a", 1, any(1, "a"), 1, "b", ""), "a", Next::NeedsReplacement(voter('a').member))]
+#[case::a_replacement_joins_first(line("a", 1, any(1, "a"), 1, "b", "b"), "a", swap("ab", 1))]
+#[case::absent_is_not_gone(line("ab", 1, any(1, "ab"), 1, "ab", ""), "", Next::Settled)]
+#[case::acks_do_not_rise_for_the_absent(line("ab", 1, any(1, "ab"), 2, "ab", "a"), "a", Next::Settled)]
+#[case::a_raise_is_taken_back_when_its_voter_goes(
+    line("ab", 1, any(2, "ab"), 2, "ab", "a"),
     "a",
     Next::Set(any(1, "ab"))
 )]
-#[case::alone("", 0, Quorum::Nobody, 0, "", "", "", Next::Settled)]
-fn a_step(
-    #[case] voters: &'static str,
-    #[case] acks: u32,
-    #[case] setting: Quorum,
-    #[case] asked: u32,
-    #[case] members: &'static str,
-    #[case] ready: &'static str,
-    #[case] caught_up: &str,
-    #[case] expected: Next,
-) {
-    assert_eq!(next(&Line { voters, acks, setting, asked, members, ready }, caught_up), expected);
+#[case::alone(line("", 0, Quorum::Nobody, 0, "", ""), "", Next::Settled)]
+fn a_step(#[case] line: Line, #[case] caught_up: &str, #[case] expected: Next) {
+    assert_eq!(next(&line, caught_up), expected);
 }
 
 #[test]
