@@ -1,6 +1,6 @@
 //! Asking a primary for a role's verifier, as the least-privileged `berth_proxy`.
 //!
-//! A few connections per cluster are kept for [`IDLE`] after their last use: a new one costs a TLS handshake and a process of
+//! A few connections per cluster are kept for a minute after their last use: a new one costs a TLS handshake and a process of
 //! the database, a question over a kept one a round trip. Measured on a busy machine with two cores and an unoptimised
 //! build, 222 logins in a row: the question took 1 to 2 ms, the whole login 44 ms, nearly all of it the two handshakes and
 //! the tenant's own process. Every login asks, so that a changed password counts at once.
@@ -88,7 +88,7 @@ impl Lookups {
         Ok(answer)
     }
 
-    /// Closes what was not used for [`IDLE`].
+    /// Closes what was not used for a minute.
     pub fn sweep(&self) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|_, connections| {

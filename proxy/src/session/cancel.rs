@@ -6,7 +6,7 @@
 //! - Protocol 3.2 (keys up to 256 bytes): the cluster's uid, the database's own key, and a code over both and the process, made
 //!   with the secret that the proxies share.
 //! - Protocol 3.0 (64 bits, of which the database's own secret takes 32 and its process 22): 10 bits that pick the cluster.
-//!   *Caveat*: with more than a thousand clusters several share those bits, and each of them, up to [`ASKED`], is asked; a
+//!   *Caveat*: with more than a thousand clusters several share those bits, and each of them, up to sixteen, is asked; a
 //!   database ignores a key that is not its own. There is no room for a code; the database's secret is what protects.
 //!
 //! Keys made before the proxies' shared secret was rotated are no longer understood.

@@ -65,7 +65,7 @@ impl Database {
             .spawn()
             .unwrap();
         self.server = Some(server);
-        berth_testkit::eventually(Duration::from_secs(60), "the server answers", || {
+        berth_testkit::eventually(Duration::from_mins(1), "the server answers", || {
             let answer = self.try_sql("postgres", "SELECT 1");
             async move { answer }
         })
@@ -161,33 +161,33 @@ impl Database {
         let version = self.program("postgres").arg("--version").output().unwrap().stdout;
         let digits: String = String::from_utf8_lossy(&version).chars().filter(char::is_ascii_digit).collect();
         let template = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("postgresql-{digits}"));
-        if !template.join("PG_VERSION").exists() {
-            let made = self
-                .program("initdb")
-                .args([
-                    "--no-sync",
-                    "--no-instructions",
-                    "-U",
-                    "berth",
-                    "-E",
-                    "UTF8",
-                    "--locale=C",
-                    "-A",
-                    "trust",
-                ])
-                .arg("-D")
-                .arg(self.data())
-                .output()
-                .unwrap();
-            assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-            let beside = template.with_extension(std::process::id().to_string());
-            copy(&self.data(), &beside);
-            // If another process was first, its copy is as good.
-            if fs::rename(&beside, &template).is_err() {
-                fs::remove_dir_all(&beside).unwrap();
-            }
-        } else {
+        if template.join("PG_VERSION").exists() {
             copy(&template, &self.data());
+            return;
+        }
+        let made = self
+            .program("initdb")
+            .args([
+                "--no-sync",
+                "--no-instructions",
+                "-U",
+                "berth",
+                "-E",
+                "UTF8",
+                "--locale=C",
+                "-A",
+                "trust",
+            ])
+            .arg("-D")
+            .arg(self.data())
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        let beside = template.with_extension(std::process::id().to_string());
+        copy(&self.data(), &beside);
+        // If another process was first, its copy is as good.
+        if fs::rename(&beside, &template).is_err() {
+            fs::remove_dir_all(&beside).unwrap();
         }
     }
 

@@ -12,9 +12,10 @@ async fn big_rows_and_copies_arrive_whole() {
     assert_eq!(&said.out[said.out.len() - 10..], "0123456789");
 
     let mut copy = world.psql(proxy.tenants, "CREATE TABLE numbers (n int, t text)");
-    let stdin = (0..200_000).map(|n| format!("{n}\tsome text that makes a row longer\n")).collect::<String>();
+    let rows: Vec<String> =
+        (0..200_000).map(|n| format!("{n}\tsome text that makes a row longer\n")).collect();
     let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), stdin).unwrap();
+    std::fs::write(file.path(), rows.concat()).unwrap();
     copy.args(["-c", &format!("\\copy numbers from '{}'", file.path().display())]);
     copy.args(["-c", "\\copy (SELECT n FROM numbers ORDER BY n) to stdout"]);
     let said = say(&mut copy).await;

@@ -8,7 +8,8 @@ use rstest::rstest;
 
 /// As PostgreSQL's `pg_be_scram_build_secret` does it, `SASLprep` included.
 fn salted(password: &str, salt: &[u8], iterations: u32) -> Key {
-    let prepared = stringprep::saslprep(password).map_or_else(|_| password.to_owned(), |p| p.into_owned());
+    let prepared =
+        stringprep::saslprep(password).map_or_else(|_| password.to_owned(), std::borrow::Cow::into_owned);
     let mut out = [0; 32];
     pbkdf2::pbkdf2_hmac::<sha2::Sha256>(prepared.as_bytes(), salt, iterations, &mut out);
     out
@@ -92,7 +93,7 @@ fn is_no_verifier(#[case] text: &str) {
     assert_eq!(Verifier::parse(text), Err(InvalidVerifier));
 }
 
-/// A login with the ClientKey from the one side against the other; errors as texts, whichever side they are of.
+/// A login with the `ClientKey` from the one side against the other; errors as texts, whichever side they are of.
 fn login(
     server: &Verifier,
     known: &Verifier,
