@@ -128,13 +128,16 @@ pub fn run(arguments: &AgentArguments) -> Result<()> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let me = arguments.me();
-    let span = info_span!("member", namespace = %me.cluster.namespace, cluster = %me.cluster.name, member = %me.identity.member);
-    runtime.block_on(live(arguments, me).instrument(span))
+    runtime.block_on(async {
+        let service = Service::start("berth-agent", env!("CARGO_PKG_VERSION"), &arguments.service)?;
+        let me = arguments.me();
+        // Only now: a span that is made before the log has begun belongs to nothing.
+        let span = info_span!("member", namespace = %me.cluster.namespace, cluster = %me.cluster.name, member = %me.identity.member);
+        live(arguments, me, service).instrument(span).await
+    })
 }
 
-async fn live(arguments: &AgentArguments, me: Me) -> Result<()> {
-    let mut service = Service::start("berth-agent", env!("CARGO_PKG_VERSION"), &arguments.service)?;
+async fn live(arguments: &AgentArguments, me: Me, mut service: Service) -> Result<()> {
     let metrics = Metrics::register(&mut service.registry);
     let outlook = Outlook::new(&service.health, metrics);
     let running = service.serve_admin(pages::router(outlook.summary())).await?;

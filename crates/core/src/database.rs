@@ -90,7 +90,7 @@ pub struct Standby {
 pub struct LocalStatus {
     /// Whether it is a standby.
     pub in_recovery: bool,
-    /// The timeline that it is on.
+    /// The timeline that it is on. A standby that receives nothing may say one too old: that of its last restart point.
     pub timeline: Timeline,
     /// Primary: end of the flushed log. Standby: the furthest that it holds, received or replayed.
     pub position: LogPosition,

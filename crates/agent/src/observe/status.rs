@@ -2,7 +2,7 @@
 
 use crate::runtime::Clock;
 use berth_core::election::{Event, Moment, Run};
-use berth_engine::Engine;
+use berth_engine::{Engine, EngineError};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -44,7 +44,9 @@ pub async fn ask_server(
         let asked: Moment = clock.now();
         let answer = match timeout(PATIENCE, engine.status()).await {
             Ok(Ok(status)) => Ok(status),
-            Ok(Err(error)) => Err(error.to_string()),
+            // The event itself says that there was no answer.
+            Ok(Err(EngineError::NotAnswering(reason))) => Err(reason),
+            Ok(Err(error @ (EngineError::Step { .. } | EngineError::Volume(_)))) => Err(error.to_string()),
             Err(_) => Err(format!("no answer within {PATIENCE:?}")),
         };
         if events.send(Event::Status { run, asked, answer }).await.is_err() {

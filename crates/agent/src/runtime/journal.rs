@@ -8,11 +8,13 @@ use tracing::{debug, error, info, warn};
 pub(super) fn heard(state: &State, event: &Event) {
     let term = state.term().0;
     match event {
-        Event::Process(ProcessNews::Exited { run, how, asked: false }) => {
-            warn!(term, run = run.0, how, "the database ended");
-        }
-        Event::Process(ProcessNews::Exited { run, how, asked: true }) => {
-            info!(term, run = run.0, how, "the database was ended");
+        Event::Process(ProcessNews::Exited { run, how, asked }) => {
+            let ours = matches!(state.doing(), Some(EffectKind::Stop | EffectKind::Fence));
+            if *asked || ours {
+                info!(term, run = run.0, how, "the database was ended");
+            } else {
+                warn!(term, run = run.0, how, "the database ended");
+            }
         }
         Event::Process(ProcessNews::Runs(run)) => info!(term, run = run.0, "the database's process runs"),
         Event::Topology(News::Away(reason)) => warn!(term, reason, "the topology is away; what runs goes on"),

@@ -71,12 +71,14 @@ impl Failures {
         [self.kinds.get(&kind), crash].into_iter().flatten().find(|failure| failure.until > now)
     }
 
-    /// What has failed more than once, or cannot succeed by itself: what people should hear of.
+    /// What has failed more than once, or cannot succeed by itself: what people should hear of. Not that the member's own record cannot be
+    /// written: whoever reads the record knows that it can, and writing of it would cost a second write.
     pub(super) fn told(&self) -> Option<(EffectKind, &Failure)> {
         let crash = self.crash.as_ref().map(|failure| (EffectKind::Start, failure));
         self.kinds
             .iter()
             .map(|(kind, failure)| (*kind, failure))
+            .filter(|(kind, _)| *kind != EffectKind::Announce)
             .chain(crash)
             .find(|(_, failure)| failure.times > 1 || failure.lasting)
     }

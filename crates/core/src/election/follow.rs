@@ -11,7 +11,6 @@ use super::step::{Step, settings, start};
 use super::wait::{Refusal, Wait};
 use super::{ascend, serve};
 use crate::database::{Boot, LocalStatus, Peer, Quorum, Volume};
-use crate::term::Timeline;
 use crate::topology::{Identity, Intent, Phase, Rule};
 
 /// `leader` is who is followed in this term, if that is known already.
@@ -73,8 +72,7 @@ fn copy(state: &State, intent: &Intent, rule: &Rule, peer: Option<Result<Peer, W
     if ledger.lineage == [era] {
         return Step::act(Effect::Clone(peer));
     }
-    // The volume is empty: no timeline was reached on it, whatever it held before.
-    Step::act(Effect::WriteLedger(ledger.clone().entering(era, Timeline(0))))
+    Step::act(Effect::WriteLedger(ledger.clone().emptied().entering(era, rule.timeline)))
 }
 
 /// A server that belongs to the term starts as its follower; any other starts alone and is looked at first.

@@ -69,11 +69,29 @@ impl Ledger {
         self
     }
 
-    /// With an era entered, and so pledged. `reached` is the timeline that the log is on now: eras beyond it were set out for and never reached.
+    /// With no log on the volume any more. The pledge stands.
+    #[must_use]
+    pub fn emptied(mut self) -> Self {
+        self.lineage.clear();
+        self
+    }
+
+    /// With an era entered, and so pledged.
+    ///
+    /// Eras that no log of this volume belongs to are forgotten: those that were set out for and never reached (`reached` is the timeline that
+    /// the log is known to be on; it may say too little of an era whose beginning is known), and those that began where the new one,
+    /// which does not descend from them, had begun already.
     #[must_use]
     pub fn entering(mut self, era: Era, reached: Timeline) -> Self {
         self = self.pledging(era.term);
-        self.lineage.retain(|kept| kept.term < era.term && kept.timeline <= reached);
+        self.lineage.retain(|kept| {
+            let begun_before = match (kept.start, era.start) {
+                (Some(kept), Some(new)) => kept < new,
+                (Some(_), None) => true,
+                (None, Some(_) | None) => kept.timeline <= reached,
+            };
+            kept.term < era.term && begun_before
+        });
         self.lineage.push(era);
         let excess = self.lineage.len().saturating_sub(KEPT_ERAS);
         self.lineage.drain(..excess);
@@ -111,6 +129,25 @@ mod tests {
         let known = Era { start: Some(LogPosition(7)), ..era(2, 3) };
         let ledger = ledger().entering(era(2, 3), Timeline(2)).entering(known, Timeline(3));
         assert_eq!(ledger.lineage, [known]);
+    }
+
+    fn begun(term: u64, timeline: u32, start: u64) -> Era {
+        Era { start: Some(LogPosition(start)), ..era(term, timeline) }
+    }
+
+    #[test]
+    fn an_era_whose_beginning_is_known_is_kept_though_the_timeline_says_too_little() {
+        let ledger = ledger().entering(begun(2, 3, 100), Timeline(2)).entering(era(3, 4), Timeline(2));
+        assert_eq!(ledger.lineage, [begun(2, 3, 100), era(3, 4)]);
+    }
+
+    #[test]
+    fn an_era_that_the_new_one_does_not_descend_from_is_forgotten() {
+        let ledger = ledger()
+            .entering(begun(1, 2, 50), Timeline(2))
+            .entering(begun(2, 3, 100), Timeline(2))
+            .entering(begun(3, 4, 80), Timeline(4));
+        assert_eq!(ledger.lineage, [begun(1, 2, 50), begun(3, 4, 80)]);
     }
 
     #[test]

@@ -173,6 +173,15 @@ fn a_copy_that_fails_is_tried_again_after_a_pause_and_says_why() {
 }
 
 #[test]
+fn an_emptied_volume_forgets_whose_log_it_held_and_keeps_its_pledge() {
+    let mut story = Story::started('b', Notes::Present(ledger('b')), Volume::Empty, view(Some(next_term())));
+    story.until(EffectKind::Clone);
+    let after = story.state.notes.ledger().unwrap();
+    let era = Era { term: Term(5), timeline: Timeline(6), start: Some(LogPosition(500)) };
+    assert_eq!((after.lineage.clone(), after.promise, after.starts), (vec![era], Term(5), 1));
+}
+
+#[test]
 fn a_member_that_left_copies_nothing() {
     let mut left = view(Some(rule()));
     left.intent.as_mut().unwrap().members.remove(&member('b'));
