@@ -47,12 +47,14 @@ impl Announcer {
     pub(crate) fn outcomes(&self, object: &DatabaseCluster, outcomes: &[Outcome]) {
         for Outcome { step, result } in outcomes {
             let Some(reason) = word(step) else { continue };
+            // With the related object two events of one reason are two events, and not a series of the first.
+            let related = related(step, object);
             match result {
-                Ok(_) => self.tell(object, EventType::Normal, reason, &sentence(&step.to_string())),
+                Ok(_) => self.tell(object, EventType::Normal, reason, &sentence(&step.to_string()), related),
                 Err(StepError::Void(_)) => {}
                 Err(failure) => {
                     let note = format!("cannot {step}: {failure}");
-                    self.tell(object, EventType::Warning, "Failed", &note);
+                    self.tell(object, EventType::Warning, "Failed", &note, related);
                 }
             }
         }
@@ -65,12 +67,19 @@ impl Announcer {
             let known = before.iter().any(|b| b.reason == reason && b.on.starts_with(&about));
             if !known {
                 let note = format!("{}; {}", waiting.on.on(), waiting.on.unblock());
-                self.tell(object, EventType::Warning, reason, &note);
+                self.tell(object, EventType::Warning, reason, &note, None);
             }
         }
     }
 
-    fn tell(&self, object: &DatabaseCluster, type_: EventType, reason: &str, note: &str) {
+    fn tell(
+        &self,
+        object: &DatabaseCluster,
+        type_: EventType,
+        reason: &str,
+        note: &str,
+        secondary: Option<ObjectReference>,
+    ) {
         let mut note = note.to_owned();
         while note.len() > LONGEST_NOTE {
             note.pop();
@@ -80,7 +89,7 @@ impl Announcer {
             reason: reason.to_owned(),
             note: Some(note),
             action: "Reconcile".to_owned(),
-            secondary: None,
+            secondary,
         };
         if self.0.try_send((event, object.object_ref(&()))).is_err() {
             debug!(reason, "dropped an event; too many wait");
@@ -111,6 +120,39 @@ fn word(step: &Step) -> Option<&'static str> {
         | Step::RemoveMember { .. }
         | Step::RemoveFinalizer { .. } => None,
     }
+}
+
+/// The object that a step is about.
+fn related(step: &Step, object: &DatabaseCluster) -> Option<ObjectReference> {
+    let (kind, name) = match step {
+        Step::CreateClaim { name, .. } => ("PersistentVolumeClaim", name.as_str()),
+        Step::GrowClaim { claim, .. } | Step::RetireClaim { claim } => {
+            ("PersistentVolumeClaim", claim.name.as_str())
+        }
+        Step::CreatePod { identity } => ("Pod", identity.member.as_str()),
+        Step::DeletePod(delete) => ("Pod", delete.name.as_str()),
+        Step::AddFinalizer { .. }
+        | Step::NoteCounter { .. }
+        | Step::NoteGrant { .. }
+        | Step::NoteGrantOnClaim { .. }
+        | Step::NoteBootstrapped { .. }
+        | Step::RetainVolume { .. }
+        | Step::EnsureAccess
+        | Step::EnsureCertificates { .. }
+        | Step::EnsureUser
+        | Step::PutIntent { .. }
+        | Step::ReleasePod { .. }
+        | Step::RemoveMember { .. }
+        | Step::RemoveRecords
+        | Step::RemoveFinalizer { .. } => return None,
+    };
+    Some(ObjectReference {
+        api_version: Some("v1".to_owned()),
+        kind: Some(kind.to_owned()),
+        namespace: object.metadata.namespace.clone(),
+        name: Some(name.to_owned()),
+        ..ObjectReference::default()
+    })
 }
 
 /// A step as the sentence of an event.

@@ -2,7 +2,8 @@
 //!
 //! An answer of the API server to our own create or patch is newer than the watch. It is put in at once and stands as an expectation: an older
 //! event does not replace it, a list without it does not remove it, until it was observed or its time is over. So the next plan never
-//! repeats an effect because a cache was slow, and a lost event costs no more than the expiry.
+//! repeats an effect because a cache was slow, and a lost event costs no more than the expiry. The other way round an answer that comes later than the
+//! event of the object's end does not bring it back: a uid that went never returns.
 
 use kube::Resource;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -38,6 +39,8 @@ struct Inner<T> {
     clusters: HashMap<String, BTreeMap<Place, Entry<T>>>,
     /// Names seen so far in a list that is under way.
     listing: Option<BTreeSet<(String, Place)>>,
+    /// Uids whose end was told lately.
+    gone: HashMap<String, Instant>,
 }
 
 #[derive(Debug)]
@@ -51,7 +54,7 @@ struct Entry<T> {
 
 impl<T> Default for Index<T> {
     fn default() -> Self {
-        Self { inner: RwLock::new(Inner { clusters: HashMap::new(), listing: None }) }
+        Self { inner: RwLock::new(Inner { clusters: HashMap::new(), listing: None, gone: HashMap::new() }) }
     }
 }
 
@@ -59,8 +62,14 @@ impl<T: Clone + PartialEq> Index<T> {
     /// The children of a cluster, by name.
     pub(crate) fn of(&self, uid: &str) -> BTreeMap<String, T> {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
         inner.clusters.get(uid).map_or_else(BTreeMap::new, |children| {
-            children.iter().map(|((_, name), entry)| (name.clone(), entry.value.clone())).collect()
+            children
+                .iter()
+                // What the watch never confirmed in all that time is not there.
+                .filter(|(_, entry)| entry.expected.is_none_or(|until| now < until))
+                .map(|((_, name), entry)| (name.clone(), entry.value.clone()))
+                .collect()
         })
     }
 
@@ -98,24 +107,22 @@ impl<T: Clone + PartialEq> Index<T> {
         {
             listing.insert((uid.clone(), key.clone()));
         }
+        let own_uid = meta.uid.clone().unwrap_or_default();
+        if expected.is_some() && inner.gone.contains_key(&own_uid) {
+            return None;
+        }
         let children = inner.clusters.entry(uid).or_default();
         if let Some(old) = children.get(&key) {
-            let same = meta.uid.as_deref() == Some(old.uid.as_str());
+            let same = own_uid == old.uid;
             let stands = old.expected.is_some_and(|until| Instant::now() < until);
-            // Older than what we know to have happened. For the watch alone would the order of events be enough.
-            if same && version < old.version && (stands || expected.is_some()) {
+            // Older than what we know to have happened, or an answer to what the watch has told already.
+            if same && (version < old.version && stands || version <= old.version && expected.is_some()) {
                 return None;
             }
         }
         let cluster = (namespace, name);
         let changed = children.get(&key).is_none_or(|old| old.value != value);
-        let entry = Entry {
-            value,
-            cluster: cluster.clone(),
-            uid: meta.uid.clone().unwrap_or_default(),
-            version,
-            expected,
-        };
+        let entry = Entry { value, cluster: cluster.clone(), uid: own_uid, version, expected };
         children.insert(key, entry);
         changed.then_some(cluster)
     }
@@ -126,6 +133,9 @@ impl<T: Clone + PartialEq> Index<T> {
         let meta = object.meta();
         let key = (meta.namespace.clone()?, meta.name.clone()?);
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        inner.gone.retain(|_, at| now < *at + EXPECTED_FOR);
+        inner.gone.insert(meta.uid.clone().unwrap_or_default(), now);
         let children = inner.clusters.get_mut(&uid)?;
         // A successor of the same name is another object.
         if children.get(&key).is_none_or(|entry| meta.uid.as_deref() != Some(entry.uid.as_str())) {
@@ -214,6 +224,29 @@ mod tests {
         index.list_begins();
         assert_eq!(index.list_ends(), BTreeSet::from([place()]));
         assert_eq!(version_of(&index), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_comes_after_the_end_does_not_bring_back_the_dead() {
+        let index = Index::<Pod>::default();
+        index.seen(&pod("a", 7));
+        assert_eq!(index.gone(&pod("a", 9)), Some(place()));
+        index.wrote(&pod("a", 8));
+        assert_eq!(version_of(&index), None);
+        index.wrote(&pod("b", 10));
+        assert_eq!(version_of(&index).as_deref(), Some("10"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_no_watch_confirms_is_not_believed_for_ever_and_what_one_told_is() {
+        let index = Index::<Pod>::default();
+        index.wrote(&pod("a", 7));
+        tokio::time::advance(EXPECTED_FOR).await;
+        assert_eq!(version_of(&index), None);
+        index.seen(&pod("b", 9));
+        index.wrote(&pod("b", 9));
+        tokio::time::advance(EXPECTED_FOR).await;
+        assert_eq!(version_of(&index).as_deref(), Some("9"));
     }
 
     #[tokio::test(start_paused = true)]
