@@ -31,5 +31,5 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    operate::operate(settings::Settings::parse()).await
+    Box::pin(operate::operate(settings::Settings::parse())).await
 }

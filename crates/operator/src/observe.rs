@@ -82,18 +82,12 @@ impl Operator {
         let mut claims = BTreeMap::new();
         for (name, cached) in self.caches.claims.of(about.uid.as_str()) {
             let mut claim = cached.claim;
-            match &mut claim.volume {
-                Some(volume) => {
-                    volume.retained = memory.lookups.retained(self, &volume.name, &claim.uid).await?
-                }
-                None => {
-                    let has_pod =
-                        claim.member.as_ref().is_some_and(|member| pods.contains_key(member.as_str()));
-                    if has_pod {
-                        claim.problem =
-                            memory.lookups.unbound(self, about, &claim, cached.class.as_deref(), now).await?;
-                    }
-                }
+            let has_pod = claim.member.as_ref().is_some_and(|member| pods.contains_key(member.as_str()));
+            if let Some(volume) = &mut claim.volume {
+                volume.retained = memory.lookups.retained(self, &volume.name, &claim.uid).await?;
+            } else if has_pod {
+                let class = cached.class.as_deref();
+                claim.problem = memory.lookups.unbound(self, about, &claim, class, now).await?;
             }
             claims.insert(name, claim);
         }

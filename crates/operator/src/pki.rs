@@ -15,11 +15,11 @@ mod tests;
 use std::time::Duration;
 
 /// The CA's own life. Longer than anything that it signs; replacing a CA touches every process at once, so it is rare by design.
-pub(crate) const AUTHORITY_LIFE: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+pub(crate) const AUTHORITY_LIFE: Duration = Duration::from_hours(10 * 365 * 24);
 /// A leaf's life.
-pub(crate) const LEAF_LIFE: Duration = Duration::from_secs(365 * 24 * 3600);
+pub(crate) const LEAF_LIFE: Duration = Duration::from_hours(365 * 24);
 /// A leaf with less than this left is issued anew: a quarter of its life, so that an operator that was away for weeks costs nothing.
-pub(crate) const RENEW_BEFORE: Duration = Duration::from_secs(91 * 24 * 3600);
+pub(crate) const RENEW_BEFORE: Duration = Duration::from_hours(91 * 24);
 
 /// Why a certificate could not be made or read.
 #[derive(Debug, thiserror::Error)]

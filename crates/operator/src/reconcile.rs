@@ -46,7 +46,7 @@ pub(crate) async fn reconcile(
 ) -> Result<Action, Infallible> {
     let (namespace, name) = (guarded.namespace().unwrap_or_default(), guarded.name_any());
     let span = info_span!("reconcile", namespace, cluster = name);
-    Ok(operator.reconcile(&guarded).instrument(span).await)
+    Ok(Box::pin(operator.reconcile(&guarded)).instrument(span).await)
 }
 
 impl Operator {
@@ -55,7 +55,7 @@ impl Operator {
         let Some(uid) = guarded.meta().uid.clone() else { return Action::await_change() };
         let mut memory = self.memories.take(&uid);
         let action = match &guarded.0 {
-            Ok(object) => self.work(object.clone(), &mut memory).await,
+            Ok(object) => Box::pin(self.work(object.clone(), &mut memory)).await,
             Err(invalid) => self.report_damage(&invalid.metadata, &invalid.error, &mut memory).await,
         };
         let gone = guarded.meta().deletion_timestamp.is_some()
@@ -69,7 +69,7 @@ impl Operator {
 
     /// Works on a cluster whose object can be read.
     async fn work(&self, object: DatabaseCluster, memory: &mut Memory) -> Action {
-        let ended = match self.rounds(object.clone(), memory).await {
+        let ended = match Box::pin(self.rounds(object.clone(), memory)).await {
             Ok(ended) => ended,
             Err(damaged) => return self.report_damage(object.meta(), &damaged.to_string(), memory).await,
         };
@@ -105,7 +105,7 @@ impl Operator {
             let class = object.spec.class.as_deref().and_then(|name| self.caches.classes.get(name));
             let validated = validate(&object, class.as_deref());
             let wanted = validated.rendering.is_some();
-            let observed = match self.observe(&object, about, wanted, memory, now).await {
+            let observed = match Box::pin(self.observe(&object, about, wanted, memory, now)).await {
                 Ok(observed) => observed,
                 Err(failure) => {
                     warn!(error = %Chain(&failure), "cannot observe the cluster; trying again");

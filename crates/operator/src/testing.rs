@@ -64,7 +64,7 @@ pub(crate) async fn operator(api: &FakeApi, store: &Memory, authority: &KeyAndCe
     while let Some(Some(WatchEvent::Changed(change))) = events.next().now_or_never() {
         caches.topology.take(*change);
     }
-    let tenure = Tenure::new(Instant::now() + Duration::from_secs(3600));
+    let tenure = Tenure::new(Instant::now() + Duration::from_hours(1));
     let kubernetes = Kubernetes::new(client.clone(), Limiter::new(100_000, 100_000), tenure);
     let (announcer, _unheard) =
         Announcer::new(client, "test".to_owned(), tokio_util::sync::CancellationToken::new());

@@ -167,7 +167,7 @@ where
             Ok(Some(event)) => take(event),
             Ok(None) => return,
             Err(failure) => {
-                warn!(kind = %K::kind(&()), error = %Chain(&failure), "a watch broke; it is resumed")
+                warn!(kind = %K::kind(&()), error = %Chain(&failure), "a watch broke; it is resumed");
             }
         }
     }

@@ -61,7 +61,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_rest_earns_no_more_than_the_burst() {
         let limiter = Limiter::new(10, 2);
-        tokio::time::advance(Duration::from_secs(3600)).await;
+        tokio::time::advance(Duration::from_hours(1)).await;
         let start = Instant::now();
         for _ in 0..3 {
             limiter.wait().await;

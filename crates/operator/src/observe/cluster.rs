@@ -17,8 +17,9 @@ pub(crate) fn cluster(object: &DatabaseCluster) -> Result<Cluster, Damaged> {
     let missing = |what: &str| Damaged(format!("the object has no {what}"));
     let name = ClusterRef {
         namespace: Namespace::new(meta.namespace.clone().ok_or_else(|| missing("namespace"))?)
-            .map_err(damaged)?,
-        name: ClusterName::new(meta.name.clone().ok_or_else(|| missing("name"))?).map_err(damaged)?,
+            .map_err(|invalid| damaged(&invalid))?,
+        name: ClusterName::new(meta.name.clone().ok_or_else(|| missing("name"))?)
+            .map_err(|invalid| damaged(&invalid))?,
     };
     let annotation = |key: &str| meta.annotations.as_ref().and_then(|all| all.get(key));
     let counter = match annotation(names::MEMBER_COUNTER) {
@@ -31,7 +32,8 @@ pub(crate) fn cluster(object: &DatabaseCluster) -> Result<Cluster, Damaged> {
     };
     Ok(Cluster {
         name,
-        uid: ClusterUid::new(meta.uid.clone().ok_or_else(|| missing("uid"))?).map_err(damaged)?,
+        uid: ClusterUid::new(meta.uid.clone().ok_or_else(|| missing("uid"))?)
+            .map_err(|invalid| damaged(&invalid))?,
         resource_version: meta.resource_version.clone().ok_or_else(|| missing("resourceVersion"))?,
         generation: Generation(meta.generation.unwrap_or(0)),
         counter,
@@ -42,7 +44,7 @@ pub(crate) fn cluster(object: &DatabaseCluster) -> Result<Cluster, Damaged> {
     })
 }
 
-fn damaged(invalid: berth_core::ids::InvalidId) -> Damaged {
+fn damaged(invalid: &berth_core::ids::InvalidId) -> Damaged {
     Damaged(invalid.to_string())
 }
 
@@ -57,7 +59,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn object(annotations: Value) -> DatabaseCluster {
+    fn object(annotations: &Value) -> DatabaseCluster {
         serde_json::from_value(json!({
             "apiVersion": "berth.dev/v1alpha1", "kind": "DatabaseCluster",
             "metadata": {"name": "orders", "namespace": "shop", "uid": "c1", "resourceVersion": "5", "generation": 2,
@@ -71,14 +73,14 @@ mod tests {
     fn what_was_noted_is_read_back() {
         let grant = json!({"member": "orders-7k2qd", "claim": "u1", "nonce": "n1"}).to_string();
         let read =
-            cluster(&object(json!({"berth.dev/member-counter": "3", "berth.dev/bootstrap-grant": grant})))
+            cluster(&object(&json!({"berth.dev/member-counter": "3", "berth.dev/bootstrap-grant": grant})))
                 .unwrap();
         assert_eq!(
             (read.counter, read.generation, read.finalizer, read.bootstrapped),
             (3, Generation(2), true, false)
         );
         assert_eq!(read.grant.unwrap().nonce.as_str(), "n1");
-        assert_eq!(cluster(&object(json!({}))).unwrap().counter, 0);
+        assert_eq!(cluster(&object(&json!({}))).unwrap().counter, 0);
     }
 
     #[test]
@@ -86,7 +88,7 @@ mod tests {
         for annotations in
             [json!({"berth.dev/member-counter": "three"}), json!({"berth.dev/bootstrap-grant": "{}"})]
         {
-            assert!(cluster(&object(annotations)).is_err());
+            assert!(cluster(&object(&annotations)).is_err());
         }
     }
 }

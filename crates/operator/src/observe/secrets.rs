@@ -199,18 +199,17 @@ mod tests {
 
     #[rstest::rstest]
     #[case(None, None, None, "make")]
-    #[case(None, None, Some(Some("mine")), "known mine")]
-    #[case(None, None, Some(None), "make")]
-    #[case(Some("theirs"), Some(Some("t")), Some(Some("mine")), "known t")]
-    #[case(Some("theirs"), None, Some(Some("mine")), "awaited theirs: there is no such secret")]
-    #[case(Some("theirs"), Some(None), None, "awaited theirs: it has no text under the key password")]
+    #[case(None, None, Some(secret(Some("mine"))), "known mine")]
+    #[case(None, None, Some(secret(None)), "make")]
+    #[case(Some("theirs"), Some(secret(Some("t"))), Some(secret(Some("mine"))), "known t")]
+    #[case(Some("theirs"), None, Some(secret(Some("mine"))), "awaited theirs: there is no such secret")]
+    #[case(Some("theirs"), Some(secret(None)), None, "awaited theirs: it has no text under the key password")]
     fn whose_password(
         #[case] named: Option<&str>,
-        #[case] of_user: Option<Option<&str>>,
-        #[case] own: Option<Option<&str>>,
+        #[case] of_user: Option<Secret>,
+        #[case] own: Option<Secret>,
         #[case] expect: &str,
     ) {
-        let (of_user, own) = (of_user.map(secret), own.map(secret));
         assert_eq!(word(&password(named, of_user.as_ref(), own.as_ref())), expect);
     }
 }

@@ -21,7 +21,7 @@ use tracing::{info, warn};
 /// How long to wait before trying again what failed at the start.
 const AGAIN: Duration = Duration::from_secs(1);
 /// How often the installation's own certificates are looked at. They are renewed a quarter of a year before their end.
-const LOOK_EVERY: Duration = Duration::from_secs(24 * 3600);
+const LOOK_EVERY: Duration = Duration::from_hours(24);
 
 /// Why the certificates are not in order.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +46,7 @@ pub(super) async fn certificates(kubernetes: &Kubernetes, settings: &Settings) -
         match once(kubernetes, settings).await {
             Ok(authority) => return authority,
             Err(failure) => {
-                warn!(error = %Chain(&failure), "the certificates are not in order; trying again")
+                warn!(error = %Chain(&failure), "the certificates are not in order; trying again");
             }
         }
         sleep(AGAIN).await;
@@ -105,7 +105,7 @@ fn write(folder: &Path, files: &[(&str, &str)]) -> io::Result<()> {
 /// Makes the operator and the proxies known to etcd and switches authentication on, however long etcd takes to be there.
 pub(super) async fn enable(administration: Administration, ready: Check, stop: CancellationToken) {
     loop {
-        match stop.run_until_cancelled(administration.enable()).await {
+        match stop.run_until_cancelled(Box::pin(administration.enable())).await {
             None => return,
             Some(Ok(())) => {
                 info!("etcd knows its users");

@@ -11,7 +11,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 /// Clocks of nodes differ; a certificate is valid from a little before it was made.
-const CLOCK_SKEW: Duration = Duration::from_secs(600);
+const CLOCK_SKEW: Duration = Duration::from_mins(10);
 
 /// A private key and its certificate, both as PEM; the key is PKCS#8.
 #[derive(Clone, PartialEq, Eq)]

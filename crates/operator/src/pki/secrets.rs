@@ -31,22 +31,20 @@ pub(crate) async fn authority(
 ) -> Result<Authority, PkiError> {
     let api = || Api::<Secret>::namespaced(kubernetes.client().clone(), namespace);
     let place = format!("{namespace}/{AUTHORITY}");
-    let stored = match kubernetes.get(api(), AUTHORITY).await? {
-        Some(secret) => secret,
-        None => {
-            let made = Authority::generate(now)?;
-            let secret = secret(namespace, AUTHORITY, &made, None);
-            match kubernetes.create(api(), &secret).await {
-                Ok(secret) => {
-                    info!(secret = place, "made a certificate authority");
-                    secret
-                }
-                Err(failure) if failure.is(Refusal::AlreadyExists) => {
-                    kubernetes.get(api(), AUTHORITY).await?.ok_or(failure)?
-                }
-                Err(failure) => return Err(failure.into()),
-            }
+    if let Some(stored) = kubernetes.get(api(), AUTHORITY).await? {
+        return Authority::load(&read(&stored, "tls.crt", "tls.key"), &place);
+    }
+    let made = Authority::generate(now)?;
+    let stored = match kubernetes.create(api(), &secret(namespace, AUTHORITY, &made, None)).await {
+        Ok(stored) => {
+            info!(secret = place, "made a certificate authority");
+            stored
         }
+        // Another operator was faster.
+        Err(failure) if failure.is(Refusal::AlreadyExists) => {
+            kubernetes.get(api(), AUTHORITY).await?.ok_or(failure)?
+        }
+        Err(failure) => return Err(failure.into()),
     };
     Authority::load(&read(&stored, "tls.crt", "tls.key"), &place)
 }

@@ -83,7 +83,7 @@ fn another_authoritys_leaf_is_refused() {
 fn a_leaf_is_kept_until_its_last_quarter() {
     let authority = authority();
     let leaf = authority.issue(&member(), now()).unwrap();
-    let life = SignedDuration::try_from(LEAF_LIFE - RENEW_BEFORE).unwrap();
+    let life = SignedDuration::try_from(LEAF_LIFE.saturating_sub(RENEW_BEFORE)).unwrap();
     let due = now() + life;
     assert_eq!(renew_at(&leaf.certificate), Some(due));
     assert_eq!(inspect(&leaf, &authority, &member(), due - SignedDuration::from_secs(60)), Ok(()));

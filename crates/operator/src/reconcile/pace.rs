@@ -14,7 +14,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// How often something is looked at that no watch tells of, such as a Secret that somebody is to make.
 const UNWATCHED: Duration = Duration::from_secs(5);
 /// The longest wait for a date, well within what the scheduler of the controller can hold.
-const FAR: Duration = Duration::from_secs(20 * 24 * 3600);
+const FAR: Duration = Duration::from_hours(20 * 24);
 
 /// The wait after so many failures in a row, between half of it and all of it, by chance.
 pub(super) fn retry(failures: u32) -> Action {

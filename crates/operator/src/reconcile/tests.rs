@@ -21,7 +21,7 @@ struct World {
 }
 
 impl World {
-    fn with(spec: Value) -> Self {
+    fn with(spec: &Value) -> Self {
         let world = Self { api: FakeApi::default(), store: Store::new(), authority: authority() };
         world.api.put(
             "/apis/storage.k8s.io/v1/storageclasses/local",
@@ -39,7 +39,7 @@ impl World {
     }
 
     fn of(members: u32) -> Self {
-        Self::with(json!({
+        Self::with(&json!({
             "engine": {"postgres": {"version": "17"}}, "members": members,
             "storage": {"data": {"size": "1Gi"}},
         }))
@@ -213,7 +213,7 @@ async fn an_invalid_spec_is_reported_and_makes_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn an_object_that_cannot_be_read_is_told_so_once() {
-    let world = World::with(json!({"engine": "postgres"}));
+    let world = World::with(&json!({"engine": "postgres"}));
     let operator = world.reconcile().await;
     assert_eq!(world.status().phase, Some(berth_api::StatusPhase::Invalid));
     let effects = world.api.effects().len();
@@ -244,7 +244,7 @@ async fn a_deleted_cluster_leaves_its_claims_and_nothing_else_of_ours() {
 
 #[tokio::test(start_paused = true)]
 async fn the_users_password_is_taken_over_and_a_changed_one_too() {
-    let world = World::with(json!({
+    let world = World::with(&json!({
         "engine": {"postgres": {"version": "17"}}, "members": 1, "storage": {"data": {"size": "1Gi"}},
         "access": {"ownerSecret": "mine"},
     }));
@@ -268,7 +268,7 @@ async fn the_users_password_is_taken_over_and_a_changed_one_too() {
     assert!(crate::verifier::is_of(&first, "first"));
     assert_eq!(world.api.children("pods").len(), 1);
     world.api.put(secret, with("second"));
-    tokio::time::advance(std::time::Duration::from_secs(60)).await;
+    tokio::time::advance(std::time::Duration::from_mins(1)).await;
     world.again(&operator).await;
     assert!(crate::verifier::is_of(&verifier(), "second"));
 }

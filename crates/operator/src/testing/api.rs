@@ -155,11 +155,11 @@ impl State {
         (201, object)
     }
 
-    fn patch(&mut self, path: &str, patch: &Value) -> (u16, Value) {
+    fn patch(&mut self, path: &str, body: &Value) -> (u16, Value) {
         let at = path.strip_suffix("/status").unwrap_or(path);
         let Some(mut object) = self.objects.get(at).cloned() else { return missing() };
         for precondition in ["uid", "resourceVersion"] {
-            let asked = &patch["metadata"][precondition];
+            let asked = &body["metadata"][precondition];
             if !asked.is_null() && *asked != object["metadata"][precondition] {
                 return failure(409, "Conflict", &format!("{at}: another {precondition}"));
             }
@@ -167,9 +167,9 @@ impl State {
         self.effects.push(format!("patch {path}"));
         if path.ends_with("/status") {
             // Applied by one manager alone: what it does not name any more goes.
-            object["status"] = patch["status"].clone();
+            object["status"] = body["status"].clone();
         } else {
-            merge(&mut object, patch);
+            merge(&mut object, body);
         }
         self.stamp(&mut object);
         let held = object["metadata"]["finalizers"].as_array().is_some_and(|list| !list.is_empty());

@@ -124,16 +124,14 @@ fn volume(
 ) -> (Option<Size>, Option<String>) {
     let own = spec.storage.as_ref().map(|storage| storage.data.clone()).unwrap_or_default();
     let class = class.storage.as_ref().map(|storage| storage.data.clone()).unwrap_or_default();
-    let size = match own.size.or(class.size) {
-        Some(text) => size("spec.storage.data.size", &text, problems),
-        None => {
-            problems.push(Problem::new(
-                "spec.storage.data.size",
-                "choose a size, such as 20Gi, here or in the class",
-            ));
-            None
-        }
-    };
+    let text = own.size.or(class.size);
+    if text.is_none() {
+        problems.push(Problem::new(
+            "spec.storage.data.size",
+            "choose a size, such as 20Gi, here or in the class",
+        ));
+    }
+    let size = text.and_then(|text| size("spec.storage.data.size", &text, problems));
     (size, own.class.or(class.class))
 }
 

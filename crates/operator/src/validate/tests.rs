@@ -5,7 +5,7 @@ use berth_core::plan::Wish;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-fn cluster(spec: Value) -> DatabaseCluster {
+fn cluster(spec: &Value) -> DatabaseCluster {
     let object = json!({
         "apiVersion": "berth.dev/v1alpha1", "kind": "DatabaseCluster",
         "metadata": {"name": "orders", "namespace": "shop"}, "spec": spec,
@@ -13,7 +13,7 @@ fn cluster(spec: Value) -> DatabaseCluster {
     serde_json::from_value(object).unwrap()
 }
 
-fn class(spec: Value) -> ClusterClass {
+fn class(spec: &Value) -> ClusterClass {
     let object = json!({
         "apiVersion": "berth.dev/v1alpha1", "kind": "ClusterClass",
         "metadata": {"name": "standard", "generation": 4}, "spec": spec,
@@ -41,7 +41,7 @@ fn problems(validated: &Validated) -> String {
 
 #[test]
 fn defaults_without_a_class() {
-    let validated = validate(&cluster(plain()), None);
+    let validated = validate(&cluster(&plain()), None);
     let (desired, rendering) = valid(&validated);
     assert_eq!((desired.members, desired.durability.acks), (3, 1));
     assert_eq!(desired.size.bytes, 1 << 30);
@@ -53,13 +53,13 @@ fn defaults_without_a_class() {
 
 #[test]
 fn a_class_fills_in_and_the_cluster_has_the_last_word() {
-    let class = class(json!({
+    let class = class(&json!({
         "engine": {"postgres": {"version": "16", "images": {"16": "i/pg:16", "17": "i/pg:17"}, "parameters": {"work_mem": "8MB", "jit": "off"}}},
         "members": 5, "durability": {"acks": 2}, "storage": {"data": {"size": "5Gi", "class": "fast"}},
         "placement": {"nodeSelector": {"disk": "ssd"}},
     }));
     let spec = json!({"class": "standard", "engine": {"postgres": {"version": "17", "parameters": {"jit": "on"}}}, "members": 4});
-    let validated = validate(&cluster(spec), Some(&class));
+    let validated = validate(&cluster(&spec), Some(&class));
     let (desired, rendering) = valid(&validated);
     assert_eq!((desired.members, desired.durability.acks), (4, 2));
     assert_eq!(rendering.image, "i/pg:17");
@@ -74,16 +74,16 @@ fn a_class_fills_in_and_the_cluster_has_the_last_word() {
 
 #[test]
 fn a_single_member_waits_for_nobody_whatever_the_class_says() {
-    let class = class(json!({"durability": {"acks": 1}}));
+    let class = class(&json!({"durability": {"acks": 1}}));
     let mut spec = plain();
     spec["members"] = json!(1);
     spec["class"] = json!("standard");
-    let validated = validate(&cluster(spec), Some(&class));
+    let validated = validate(&cluster(&spec), Some(&class));
     assert_eq!(valid(&validated).0.durability.acks, 0);
 }
 
 #[rstest]
-#[case::no_class(json!({"class": "nowhere"}), None, "spec.class: make the ClusterClass nowhere")]
+#[case::no_class(&json!({"class": "nowhere"}), None, "spec.class: make the ClusterClass nowhere")]
 #[case::no_version(json!({"engine": {"postgres": {}}}), None, "spec.engine.postgres.version: name a version")]
 #[case::no_size(json!({"storage": null}), None, "spec.storage.data.size: choose a size")]
 #[case::unreadable_size(json!({"storage": {"data": {"size": "lots"}}}), None, "write a size such as 20Gi")]
@@ -91,8 +91,8 @@ fn a_single_member_waits_for_nobody_whatever_the_class_says() {
 #[case::image(json!({"class": "c"}), Some(json!({"engine": {"postgres": {"images": {"16": "i"}}}})), "has an image for (16), not 17")]
 #[case::too_many(json!({"class": "c"}), Some(json!({"bounds": {"maxMembers": 2}})), "at most 2 members")]
 #[case::too_large(json!({"class": "c"}), Some(json!({"bounds": {"maxSize": "500Mi"}})), "at most 500Mi")]
-#[case::storage_class(json!({"class": "c"}), Some(json!({"bounds": {"storageClasses": ["a", "b"]}})), "allows: a, b")]
-#[case::owned_by_class(json!({"class": "c"}), Some(json!({"engine": {"postgres": {"parameters": {"fsync": "off"}}}})), "remove fsync")]
+#[case::storage_class(&json!({"class": "c"}), Some(json!({"bounds": {"storageClasses": ["a", "b"]}})), "allows: a, b")]
+#[case::owned_by_class(&json!({"class": "c"}), Some(json!({"engine": {"postgres": {"parameters": {"fsync": "off"}}}})), "remove fsync")]
 fn what_cannot_be_carried_out_says_what_to_do(
     #[case] change: Value,
     #[case] of_class: Option<Value>,
@@ -102,8 +102,8 @@ fn what_cannot_be_carried_out_says_what_to_do(
     for (key, value) in change.as_object().unwrap() {
         spec[key] = value.clone();
     }
-    let class = of_class.map(class);
-    let validated = validate(&cluster(spec), class.as_ref());
+    let class = of_class.as_ref().map(class);
+    let validated = validate(&cluster(&spec), class.as_ref());
     let said = problems(&validated);
     assert!(said.contains(expect), "{said}");
     assert!(validated.rendering.is_none());
@@ -111,12 +111,12 @@ fn what_cannot_be_carried_out_says_what_to_do(
 
 #[test]
 fn a_revision_changes_with_the_pod_and_not_with_the_volume() {
-    let base = validate(&cluster(plain()), None);
+    let base = validate(&cluster(&plain()), None);
     let mut grown = plain();
     grown["storage"]["data"]["size"] = json!("2Gi");
     let mut other = plain();
     other["engine"]["postgres"]["image"] = json!("my/postgres:17");
     let of = |validated: &Validated| valid(validated).1.revision.clone();
-    assert_eq!(of(&base), of(&validate(&cluster(grown), None)));
-    assert_ne!(of(&base), of(&validate(&cluster(other), None)));
+    assert_eq!(of(&base), of(&validate(&cluster(&grown), None)));
+    assert_ne!(of(&base), of(&validate(&cluster(&other), None)));
 }
