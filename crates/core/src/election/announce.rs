@@ -103,8 +103,8 @@ fn activity(state: &State) -> Activity {
 
 /// What people should hear of.
 pub(super) fn trouble(state: &State, now: Moment) -> Option<String> {
-    if let Some((what, failure)) = state.failures.told() {
-        return Some(super::Wait::Retrying { what, reason: failure.reason.clone() }.to_string());
+    if let Some(failure) = state.failures.told() {
+        return Some(failure.to_string());
     }
     let (wait, since) = state.waiting.as_ref()?;
     (now.since(*since) >= TROUBLE_AFTER).then(|| wait.to_string())

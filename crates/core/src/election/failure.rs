@@ -4,6 +4,7 @@
 
 use super::action::EffectKind;
 use super::moment::Moment;
+use super::wait::Wait;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -66,21 +67,23 @@ impl Failures {
     }
 
     /// What holds an effect of this kind up now.
-    pub(super) fn holds(&self, kind: EffectKind, now: Moment) -> Option<&Failure> {
-        let crash = matches!(kind, EffectKind::Start).then_some(self.crash.as_ref()).flatten();
-        [self.kinds.get(&kind), crash].into_iter().flatten().find(|failure| failure.until > now)
+    pub(super) fn holds(&self, kind: EffectKind, now: Moment) -> Option<Wait> {
+        let holds = |failure: &&Failure| failure.until > now;
+        let crash = self.crash.as_ref().filter(|_| kind == EffectKind::Start).filter(holds);
+        let failed = self.kinds.get(&kind).filter(holds);
+        failed
+            .map(|failure| Wait::Retrying { what: kind, reason: failure.reason.clone() })
+            .or_else(|| crash.map(|failure| Wait::Crashing(failure.reason.clone())))
     }
 
     /// What has failed more than once, or cannot succeed by itself: what people should hear of. Not that the member's own record cannot be
     /// written: whoever reads the record knows that it can, and writing of it would cost a second write.
-    pub(super) fn told(&self) -> Option<(EffectKind, &Failure)> {
-        let crash = self.crash.as_ref().map(|failure| (EffectKind::Start, failure));
-        self.kinds
-            .iter()
-            .map(|(kind, failure)| (*kind, failure))
-            .filter(|(kind, _)| *kind != EffectKind::Announce)
-            .chain(crash)
-            .find(|(_, failure)| failure.times > 1 || failure.lasting)
+    pub(super) fn told(&self) -> Option<Wait> {
+        let tells = |failure: &Failure| failure.times > 1 || failure.lasting;
+        let kind = self.kinds.iter().find(|(kind, failure)| **kind != EffectKind::Announce && tells(failure));
+        let crash = self.crash.as_ref().filter(|failure| tells(failure));
+        kind.map(|(kind, failure)| Wait::Retrying { what: *kind, reason: failure.reason.clone() })
+            .or_else(|| crash.map(|failure| Wait::Crashing(failure.reason.clone())))
     }
 
     /// When the next pause ends.
@@ -100,7 +103,8 @@ mod tests {
         let mut last = Duration::ZERO;
         for _ in 0..20 {
             failures.failed(EffectKind::Clone, "no".to_owned(), false, now);
-            let pause = failures.holds(EffectKind::Clone, now).unwrap().until.since(now);
+            assert!(failures.holds(EffectKind::Clone, now).is_some());
+            let pause = failures.next(now).unwrap().since(now);
             assert!(pause >= last && pause <= LONGEST);
             last = pause;
         }

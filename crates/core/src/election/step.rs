@@ -131,10 +131,7 @@ fn held(state: &State, now: Moment, step: Step) -> Step {
     if let (true, Some(reason)) = (kind.needs_topology(), &state.world.away) {
         return Step::Wait(Wait::TopologyAway(reason.clone()));
     }
-    match state.failures.holds(kind, now) {
-        Some(failure) => Step::Wait(Wait::Retrying { what: kind, reason: failure.reason.clone() }),
-        None => step,
-    }
+    state.failures.holds(kind, now).map_or(step, Step::Wait)
 }
 
 /// The settings that the server of this term should run with.

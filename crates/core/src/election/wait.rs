@@ -78,6 +78,8 @@ pub enum Wait {
         /// Why.
         reason: String,
     },
+    /// The server keeps ending soon after it was started.
+    Crashing(String),
     /// The engine refused settings; the others are in force.
     SettingsRefused(String),
 }
@@ -180,6 +182,9 @@ impl fmt::Display for Wait {
             }
             Self::NotStreaming(member) => write!(f, "the log of {member} does not arrive"),
             Self::Retrying { what, reason } => write!(f, "{what} failed and is tried again: {reason}"),
+            Self::Crashing(how) => {
+                write!(f, "{how} again and again, and is started more and more rarely; see its log")
+            }
             Self::SettingsRefused(which) => write!(f, "the database refused settings: {which}"),
         }
     }
