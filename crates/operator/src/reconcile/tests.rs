@@ -203,7 +203,7 @@ async fn a_wait_keeps_its_beginning_and_ends_with_its_cause() {
 #[tokio::test(start_paused = true)]
 async fn an_invalid_spec_is_reported_and_makes_nothing() {
     let world = World::with(
-        json!({"class": "nowhere", "engine": {"postgres": {"version": "17"}}, "storage": {"data": {"size": "1Gi"}}}),
+        &json!({"class": "nowhere", "engine": {"postgres": {"version": "17"}}, "storage": {"data": {"size": "1Gi"}}}),
     );
     world.reconcile().await;
     assert_eq!(world.normalised().values().sum::<usize>(), 0);

@@ -83,7 +83,7 @@ fn a_single_member_waits_for_nobody_whatever_the_class_says() {
 }
 
 #[rstest]
-#[case::no_class(&json!({"class": "nowhere"}), None, "spec.class: make the ClusterClass nowhere")]
+#[case::no_class(json!({"class": "nowhere"}), None, "spec.class: make the ClusterClass nowhere")]
 #[case::no_version(json!({"engine": {"postgres": {}}}), None, "spec.engine.postgres.version: name a version")]
 #[case::no_size(json!({"storage": null}), None, "spec.storage.data.size: choose a size")]
 #[case::unreadable_size(json!({"storage": {"data": {"size": "lots"}}}), None, "write a size such as 20Gi")]
@@ -91,8 +91,8 @@ fn a_single_member_waits_for_nobody_whatever_the_class_says() {
 #[case::image(json!({"class": "c"}), Some(json!({"engine": {"postgres": {"images": {"16": "i"}}}})), "has an image for (16), not 17")]
 #[case::too_many(json!({"class": "c"}), Some(json!({"bounds": {"maxMembers": 2}})), "at most 2 members")]
 #[case::too_large(json!({"class": "c"}), Some(json!({"bounds": {"maxSize": "500Mi"}})), "at most 500Mi")]
-#[case::storage_class(&json!({"class": "c"}), Some(json!({"bounds": {"storageClasses": ["a", "b"]}})), "allows: a, b")]
-#[case::owned_by_class(&json!({"class": "c"}), Some(json!({"engine": {"postgres": {"parameters": {"fsync": "off"}}}})), "remove fsync")]
+#[case::storage_class(json!({"class": "c"}), Some(json!({"bounds": {"storageClasses": ["a", "b"]}})), "allows: a, b")]
+#[case::owned_by_class(json!({"class": "c"}), Some(json!({"engine": {"postgres": {"parameters": {"fsync": "off"}}}})), "remove fsync")]
 fn what_cannot_be_carried_out_says_what_to_do(
     #[case] change: Value,
     #[case] of_class: Option<Value>,
