@@ -268,7 +268,8 @@ async fn the_users_password_is_taken_over_and_a_changed_one_too() {
     assert!(crate::verifier::is_of(&first, "first"));
     assert_eq!(world.api.children("pods").len(), 1);
     world.api.put(secret, with("second"));
-    tokio::time::advance(std::time::Duration::from_mins(1)).await;
+    // Longer than Secrets are believed, and shorter than the caches expect to be confirmed by a watch, which there is none of here.
+    tokio::time::advance(std::time::Duration::from_secs(25)).await;
     world.again(&operator).await;
     assert!(crate::verifier::is_of(&verifier(), "second"));
 }
