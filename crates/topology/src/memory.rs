@@ -174,12 +174,14 @@ impl Memory {
 #[async_trait]
 impl Backend for Memory {
     async fn read(&self, query: Query) -> Result<Page, BackendError> {
+        travel().await;
         let world = self.reachable()?;
         self.allowed(&world, Right::Read, &query.keys)?;
         world.read(&query)
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, BackendError> {
+        travel().await;
         let mut world = self.reachable()?;
         for (key, _) in &commit.expect {
             self.allowed(&world, Right::Read, &Keys::One(key.clone()))?;
@@ -223,6 +225,11 @@ impl Backend for Memory {
     fn seed(&self) -> u64 {
         1
     }
+}
+
+/// Lets others come between a caller's look and its write, as the way to a real store does.
+async fn travel() {
+    tokio::task::yield_now().await;
 }
 
 /// An open watch.

@@ -147,6 +147,8 @@ async fn a_frozen_store_is_noticed_and_found_again() {
     let orders = Cluster::orders();
     let mut options = etcd.options(OPERATOR);
     options.attempt = Duration::from_millis(500);
+    // Long enough that only the silence of the watch can tell.
+    options.keepalive = Duration::from_hours(1);
     options.silence = Duration::from_secs(1);
     options.patience = Duration::from_secs(1);
     let topology = EtcdTopology::new(options);
