@@ -8,10 +8,10 @@
 //! no longer the pending one; a fence and the pod's end are the only ones that do not wait for it.
 //!
 //! What happens in which phase of the rule:
-//! - no rule, or Bootstrapping and Electing by this member: [`ascend`] makes it the primary of the term;
-//! - Serving by this member: [`serve`] keeps gate, route, settings and voters as they should be;
-//! - led by another: [`follow`] copies its data and streams its log;
-//! - the pod ends: [`stop`].
+//! - no rule, or Bootstrapping and Electing by this member: `ascend` makes it the primary of the term;
+//! - Serving by this member: `serve` keeps gate, route, settings and voters as they should be;
+//! - led by another: `follow` copies its data and streams its log;
+//! - the pod ends: `stop`.
 //!
 //! It deliberately does not know how anything is done, and it never takes the absence of a member for its death.
 
