@@ -36,7 +36,12 @@ impl Announcer {
         let task = async move {
             while let Some(Some((event, about))) = stop.run_until_cancelled(receiver.recv()).await {
                 if let Err(failure) = recorder.publish(&event, &about).await {
-                    warn!(error = %Chain(&failure), reason = event.reason, "cannot write an event");
+                    // Nobody reads the events of a namespace that goes.
+                    if failure.to_string().contains("being terminated") {
+                        debug!(reason = event.reason, "dropped an event; its namespace goes");
+                    } else {
+                        warn!(error = %Chain(&failure), reason = event.reason, "cannot write an event");
+                    }
                 }
             }
         };

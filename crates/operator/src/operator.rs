@@ -75,6 +75,8 @@ pub(crate) struct Memory {
     pub(crate) lookups: Lookups,
     /// Reconciles in a row that failed in something.
     pub(crate) failures: u32,
+    /// Whether the cluster was let go: nothing needs to be remembered of it.
+    pub(crate) gone: bool,
     /// The generation whose damage was reported last.
     pub(crate) damaged: Option<i64>,
 }

@@ -58,9 +58,7 @@ impl Operator {
             Ok(object) => Box::pin(self.work(object.clone(), &mut memory)).await,
             Err(invalid) => self.report_damage(&invalid.metadata, &invalid.error, &mut memory).await,
         };
-        let gone = guarded.meta().deletion_timestamp.is_some()
-            && guarded.meta().finalizers.iter().flatten().next().is_none();
-        if !gone {
+        if !memory.gone {
             self.memories.keep(&uid, memory);
         }
         self.metrics.reconciles.observe(began.elapsed().as_secs_f64());
@@ -126,13 +124,13 @@ impl Operator {
                 Work { operator: self, owner, object: &object, rendering: validated.rendering.as_ref(), now };
             let outcomes = work.apply(&plan, &failed).await;
             self.announcer.outcomes(&object, &outcomes);
-            let finished = removes_finalizer(&outcomes);
+            memory.gone = removes_finalizer(&outcomes);
             let next = self.learn(&work, outcomes, memory, &mut failed).await;
             last = Some((observed, validated, plan.report));
             if let Some(changed) = next.object {
                 object = changed;
             }
-            if !next.achieved || finished {
+            if !next.achieved || memory.gone {
                 break;
             }
         }

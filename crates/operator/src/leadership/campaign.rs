@@ -68,7 +68,7 @@ impl Campaign {
                 _ = tick.tick() => {}
             }
             let sent = Instant::now();
-            match self.attempt().await {
+            match self.renew().await {
                 Ok(true) => tenure.extend(sent + ACT_FOR),
                 Ok(false) => {
                     error!("another operator took the lead");
@@ -89,6 +89,11 @@ impl Campaign {
             Ok(_) => info!("released the lead"),
             Err(failure) => warn!(error = %Chain(&failure), "cannot release the lead; it ends by itself"),
         }
+    }
+
+    /// Renews; whether it is ours still. One write as long as nobody else touches the lease, and a look at it if somebody did.
+    async fn renew(&mut self) -> Result<bool, CampaignError> {
+        Ok(self.write(Some(self.identity.clone())).await? || self.attempt().await?)
     }
 
     /// Takes or renews the lease if that is right; whether it is ours now.
@@ -184,5 +189,74 @@ async fn call<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T
     match timeout(CALL, call).await {
         Ok(answer) => answer.map_err(CampaignError::Api),
         Err(_) => Err(CampaignError::Timeout),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::FakeApi;
+
+    fn candidate(api: &FakeApi, name: &str) -> Campaign {
+        Campaign::new(api.client(), "berth-system", name.to_owned())
+    }
+
+    fn holder(api: &FakeApi) -> String {
+        let lease =
+            api.get("/apis/coordination.k8s.io/v1/namespaces/berth-system/leases/berth-operator").unwrap();
+        lease["spec"]["holderIdentity"].as_str().unwrap().to_owned()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_leads_until_it_is_silent_for_the_whole_lease() {
+        let api = FakeApi::default();
+        let (mut one, mut two) = (candidate(&api, "one"), candidate(&api, "two"));
+        assert!(one.attempt().await.unwrap());
+        assert!(!two.attempt().await.unwrap());
+        tokio::time::advance(LEASE / 2).await;
+        assert!(one.renew().await.unwrap());
+        tokio::time::advance(LEASE / 2).await;
+        assert!(!two.attempt().await.unwrap(), "it was renewed half a lease ago");
+        tokio::time::advance(LEASE).await;
+        assert!(two.attempt().await.unwrap());
+        assert!(!one.renew().await.unwrap(), "the old holder learns of it at its next renewal");
+        assert_eq!(holder(&api), "two");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_two_that_find_it_free_one_wins() {
+        let api = FakeApi::default();
+        let (mut one, mut two) = (candidate(&api, "one"), candidate(&api, "two"));
+        assert!(one.attempt().await.unwrap());
+        assert!(one.write(None).await.unwrap());
+        let free = call(two.api.get_opt(NAME)).await.unwrap();
+        two.look(free.as_ref());
+        assert!(one.attempt().await.unwrap());
+        assert!(!two.write(Some("two".to_owned())).await.unwrap(), "it spoke of a version that is gone");
+        assert_eq!(holder(&api), "one");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_releases_the_lease_for_the_next() {
+        let api = FakeApi::default();
+        let mut one = candidate(&api, "one");
+        let stop = CancellationToken::new();
+        let tenure = one.win(&stop).await.unwrap();
+        stop.cancel();
+        one.hold(tenure.clone(), stop).await;
+        assert!(!tenure.holds());
+        assert!(candidate(&api, "two").attempt().await.unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_leader_that_cannot_renew_gives_up_before_others_may_begin() {
+        let api = FakeApi::default();
+        let mut one = candidate(&api, "one");
+        let tenure = one.win(&CancellationToken::new()).await.unwrap();
+        let began = Instant::now();
+        api.break_after(Some(0));
+        one.hold(tenure.clone(), CancellationToken::new()).await;
+        assert!(!tenure.holds());
+        assert!(began.elapsed() < LEASE, "{:?}", began.elapsed());
     }
 }

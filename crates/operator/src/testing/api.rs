@@ -124,6 +124,7 @@ impl State {
             Method::GET if is_collection(path) => self.list(path, query),
             Method::GET => self.objects.get(path).map_or_else(missing, |object| (200, object.clone())),
             Method::POST => self.create(path, body.clone()),
+            Method::PUT => self.replace(path, body.clone()),
             Method::PATCH => self.patch(path, body),
             Method::DELETE => self.delete(path, body),
             _ => failure(405, "MethodNotAllowed", &line),
@@ -153,6 +154,18 @@ impl State {
         self.stamp(&mut object);
         self.objects.insert(at, object.clone());
         (201, object)
+    }
+
+    fn replace(&mut self, path: &str, mut object: Value) -> (u16, Value) {
+        let Some(old) = self.objects.get(path) else { return missing() };
+        if old["metadata"]["resourceVersion"] != object["metadata"]["resourceVersion"] {
+            return failure(409, "Conflict", &format!("{path}: another resourceVersion"));
+        }
+        object["metadata"]["uid"] = old["metadata"]["uid"].clone();
+        self.effects.push(format!("replace {path}"));
+        self.stamp(&mut object);
+        self.objects.insert(path.to_owned(), object.clone());
+        (200, object)
     }
 
     fn patch(&mut self, path: &str, body: &Value) -> (u16, Value) {
