@@ -31,7 +31,7 @@ pub(crate) enum ObserveError {
 }
 
 impl Operator {
-    /// Observes one cluster. `about` is its object, read by [`cluster`].
+    /// Observes one cluster. `about` is its object, read by [`fn@cluster`].
     pub(crate) async fn observe(
         &self,
         object: &DatabaseCluster,
