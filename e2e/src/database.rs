@@ -33,10 +33,10 @@ impl Database {
 
     /// The smallest useful manifest; `more` is appended to the spec.
     pub fn manifest(&self, members: u32, more: &str) -> String {
-        let acks = u32::from(members > 1);
+        let quorum = if members > 1 { "  durability:\n    mode: Quorum\n    acks: 1\n" } else { "" };
         format!(
             "apiVersion: berth.dev/v1alpha1\nkind: DatabaseCluster\nmetadata:\n  name: {name}\n  namespace: {namespace}\n\
-             spec:\n  engine:\n    postgres:\n      version: \"17\"\n  members: {members}\n  durability:\n    mode: Quorum\n    acks: {acks}\n\
+             spec:\n  engine:\n    postgres:\n      version: \"17\"\n  members: {members}\n{quorum}\
              \x20 storage:\n    data:\n      size: 512Mi\n{more}",
             name = self.name,
             namespace = self.namespace,
@@ -166,15 +166,13 @@ impl Database {
         .map(drop)
     }
 
-    /// When a member's agent first logged a message that contains these words.
-    pub fn logged(&self, member: &str, words: &str) -> Result<Moment> {
+    /// When a member's agent first logged a line with these fields.
+    pub fn logged(&self, member: &str, fields: &[(&str, &str)]) -> Result<Moment> {
         let log = kubectl(&["logs", member, "-n", &self.namespace, "-c", "database"])?;
-        let line = log
-            .lines()
-            .filter_map(|l| serde_json::from_str::<Value>(l).ok())
-            .find(|l| l["message"].as_str().is_some_and(|m| m.contains(words)));
-        let line = line.with_context(|| format!("{member} never logged {words:?}"))?;
-        Moment::parse(text(&line["timestamp"])?)
+        let mut lines = log.lines().filter_map(|l| serde_json::from_str::<Value>(l).ok());
+        let line = lines.find(|line| fields.iter().all(|(key, value)| line[*key] == *value));
+        let line = line.with_context(|| format!("{member} never logged {fields:?}"))?;
+        Moment::parse(text(&line["time"])?)
     }
 
     /// The owner of its application database, as a tenant connects.

@@ -27,15 +27,15 @@ fn nonsense_is_refused_with_words_that_say_what_to_do() -> Result<()> {
 }
 
 #[test]
-fn an_engine_that_berth_does_not_know_is_reported_and_harms_nobody() -> Result<()> {
-    let place = Place::new("story-unknown-version")?;
+fn a_class_that_is_not_there_is_reported_and_harms_nobody() -> Result<()> {
+    let place = Place::new("story-no-class")?;
     let good = Database::create(&place, "good", 1)?;
     let odd = Database::named(&place, "odd");
-    kubectl::apply(&odd.manifest(1, "").replace("version: \"17\"", "version: \"9.6\""))?;
+    kubectl::apply(&odd.manifest(1, "  class: no-such-class\n"))?;
     good.wait_ready()?;
     berth_e2e::eventually(berth_e2e::database::UNHURRIED, "the odd one says what to do", || {
         let blocked = odd.object()?["status"]["blocked"].to_string();
-        Ok(blocked.contains("version").then_some(()))
+        Ok(blocked.contains("no-such-class").then_some(()))
     })?;
     assert!(odd.pods()?.is_empty(), "nothing was made for it");
     Ok(())
