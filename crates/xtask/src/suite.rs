@@ -29,6 +29,7 @@ pub(crate) fn check() -> Result<()> {
 /// Every test: without a cluster, of the local Kubernetes itself, and the stories on it.
 pub(crate) fn test() -> Result<()> {
     check()?;
+    storage_driver()?;
     run::shown(run::cargo(&["test", "--package", "berth-e2e-kubernetes", "--locked"]))?;
     install::on_a_fresh_cluster(|| {
         // One story at a time: they stop nodes and etcd under each other otherwise.
