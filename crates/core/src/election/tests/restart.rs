@@ -182,6 +182,20 @@ fn somebody_elses_higher_term_kills_a_server_that_writes_even_in_the_middle_of_a
 }
 
 #[test]
+fn the_late_outcome_of_an_effect_that_a_fence_overtook_is_not_taken_for_the_fences() {
+    let mut story = serving();
+    story.hear(Event::Verifier(Some("v2".to_owned())));
+    let (overtaken, _) = story.doing.clone().unwrap();
+    let mut other = rule();
+    (other.term, other.primary, other.timeline) = (Term(5), identity('b'), Timeline(6));
+    story.rule(other, 41);
+    let (fence, _) = story.doing.clone().unwrap();
+    story.hear(Event::Done { issued: overtaken, outcome: Outcome::GateOpened });
+    assert_eq!(story.state.doing(), Some(EffectKind::Fence));
+    assert_eq!(story.doing, Some((fence, Effect::Fence)), "and it is not asked for twice");
+}
+
+#[test]
 fn a_server_on_another_timeline_than_the_rules_is_killed() {
     let mut story = serving();
     story.status(primary_status(9, 450, 4, "bc"));
