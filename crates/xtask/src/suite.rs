@@ -33,16 +33,19 @@ pub(crate) fn test() -> Result<()> {
     run::shown(run::cargo(&["test", "--package", "berth-e2e-kubernetes", "--locked"]))?;
     install::on_a_fresh_cluster(|| {
         // One story at a time: they stop nodes and etcd under each other otherwise.
-        run::cargo(&[
-            "test",
-            "--package",
-            "berth-e2e",
-            "--locked",
-            "--no-fail-fast",
-            "--",
-            "--test-threads=1",
-        ])
+        let arguments = ["test", "--package", "berth-e2e", "--locked", "--no-fail-fast", "--", "--test-threads=1"];
+        let mut stories = run::cargo(&arguments);
+        // A story's error tells what was awaited; the stack below it tells nothing more.
+        stories.env("RUST_BACKTRACE", "0");
+        stories
     })
+}
+
+/// The storage driver of the local Kubernetes is a Go program with tests of its own.
+fn storage_driver() -> Result<()> {
+    let mut go = run::command("go", &["test", "./..."]);
+    go.current_dir(run::root().join("e2e/kubernetes/components/csi-driver")).env("CGO_ENABLED", "0");
+    run::shown(go)
 }
 
 /// The real etcd and the real PostgreSQL that crate tests start on loopback.
