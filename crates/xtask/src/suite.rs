@@ -33,7 +33,8 @@ pub(crate) fn test() -> Result<()> {
     run::shown(run::cargo(&["test", "--package", "berth-e2e-kubernetes", "--locked"]))?;
     install::on_a_fresh_cluster(|| {
         // One story at a time: they stop nodes and etcd under each other otherwise.
-        let arguments = ["test", "--package", "berth-e2e", "--locked", "--no-fail-fast", "--", "--test-threads=1"];
+        let arguments =
+            ["test", "--package", "berth-e2e", "--locked", "--no-fail-fast", "--", "--test-threads=1"];
         let mut stories = run::cargo(&arguments);
         // A story's error tells what was awaited; the stack below it tells nothing more.
         stories.env("RUST_BACKTRACE", "0");
