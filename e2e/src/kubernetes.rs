@@ -34,8 +34,11 @@ impl Room {
         Ok(())
     }
 
-    /// A node by its number.
-    pub fn node(&self, number: u8) -> berth_e2e_kubernetes::Node<'_> {
-        self.0.node(number)
+    /// Does something while a node is without power, and gives the power back whatever came of it.
+    pub fn without_power<T>(&self, node: u8, act: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.0.node(node).power_off()?;
+        let outcome = act();
+        self.0.node(node).power_on()?;
+        outcome
     }
 }
