@@ -15,15 +15,16 @@ pub(crate) struct Image {
     /// A folder with a root filesystem, or a docker-archive.
     source: PathBuf,
     /// The image's full name, such as `berth.dev/tool:1`; an archive brings its own.
-    name: Option<String>,
+    #[arg(value_name = "NAME")]
+    full_name: Option<String>,
     #[command(flatten)]
     which: Which,
 }
 
 /// Packs if need be, and loads.
 pub(crate) fn load(arguments: &Image) -> Result<()> {
-    let Image { source, name, which } = arguments;
-    let archive = match (source.is_dir(), name) {
+    let Image { source, full_name, which } = arguments;
+    let archive = match (source.is_dir(), full_name) {
         (true, Some(name)) => image::pack(source, name, &image::Config::default())?,
         (true, None) => {
             bail!("{} is a folder; give the image a name, such as berth.dev/tool:1", source.display())
@@ -34,6 +35,6 @@ pub(crate) fn load(arguments: &Image) -> Result<()> {
         }
     };
     Cluster::attach_to(&which.name)?.load_image(&archive)?;
-    say(&format!("{} is on all nodes.", name.as_deref().unwrap_or("The image")));
+    say(&format!("{} is on all nodes.", full_name.as_deref().unwrap_or("The image")));
     Ok(())
 }
