@@ -35,6 +35,8 @@ impl Place {
     }
 
     fn remove(&self) -> Result<()> {
+        // Clusters first: their pods are gone in seconds, while the namespace's deletion would come back for them in ever longer turns.
+        kubectl(&["delete", "databaseclusters", "--all", "-n", &self.name, "--wait=true", "--timeout=120s"])?;
         kubectl(&["delete", "namespace", &self.name, "--ignore-not-found", "--wait=true", "--timeout=120s"])?;
         for volume in self.volumes()? {
             if let Some(name) = volume["metadata"]["name"].as_str() {
