@@ -19,7 +19,7 @@ fn nonsense_is_refused_with_words_that_say_what_to_do() -> Result<()> {
     kubectl::apply(&database.manifest(1, ""))?;
     refused(&database, "acks: 1", "acks: 3", "acks")?;
     refused(&database, "members: 3", "members: 0", "members")?;
-    refused(&database, "name: orders", "name: or.ders", "DNS label")?;
+    refused(&database, "name: orders", "name: or.ders", "without dots")?;
     refused(&database, "version: \"17\"", "version: \"17\"\n      parameters: {fsync: \"off\"}", "fsync")?;
     refused(&database, "size: 512Mi", "size: 256Mi", "size")?;
     refused(&database, "  durability:", "  durabilty: {}\n  durability:", "durabilty")?;
