@@ -2,7 +2,7 @@
 
 use crate::database::text;
 use anyhow::{Context, Result, ensure};
-use berth_e2e_kubernetes::Cluster;
+use berth_e2e_kubernetes::{Cluster, Progress, parts};
 use serde_json::Value;
 
 /// The running local Kubernetes.
