@@ -28,8 +28,10 @@ impl Room {
 
     /// Kills a container's processes with SIGKILL, as nothing in Kubernetes does by itself.
     pub fn kill_container(&self, node: u8, id: &str) -> Result<()> {
-        let ran =
-            self.0.node(node).run(&["ctr", "-n", "k8s.io", "tasks", "kill", "-a", "-s", "SIGKILL", id])?;
+        let ctr = parts::ensure(&Progress::silent())?.ctr;
+        let ctr = ctr.to_str().context("the path of ctr is not UTF-8")?;
+        let words = [ctr, "-n", "k8s.io", "tasks", "kill", "-a", "-s", "SIGKILL", id];
+        let ran = self.0.node(node).run(&words)?;
         ensure!(ran.code == Some(0), "container {id} on node {node} could not be killed: {}", ran.stderr);
         Ok(())
     }
