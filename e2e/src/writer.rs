@@ -4,8 +4,9 @@ use crate::Tenant;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::process::{Child, ChildStdin, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -102,10 +103,13 @@ impl Drop for Writer {
     }
 }
 
+/// How long an application waits for an answer before it takes the connection for dead. Longer than the proxy holds clients.
+const PATIENCE: Duration = Duration::from_secs(40);
+
 struct Session {
     child: Child,
     input: ChildStdin,
-    output: BufReader<ChildStdout>,
+    answers: Receiver<String>,
 }
 
 impl Session {
@@ -116,7 +120,16 @@ impl Session {
         let mut child = command.spawn().context("cannot start psql (Debian: postgresql-client)")?;
         let input = child.stdin.take().context("psql's input")?;
         let output = BufReader::new(child.stdout.take().context("psql's output")?);
-        Ok(Self { child, input, output })
+        let (sender, answers) = mpsc::channel();
+        // Ends with psql, whose output it reads.
+        std::thread::spawn(move || {
+            for line in output.lines().map_while(std::io::Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(Self { child, input, answers })
     }
 
     /// Inserts one number; true once its acknowledgement was read.
@@ -125,14 +138,14 @@ impl Session {
         if self.input.write_all(sql.as_bytes()).and_then(|()| self.input.flush()).is_err() {
             return false;
         }
-        let mut line = String::new();
         // psql prints the row only after the server has completed the command, which is the commit's acknowledgement.
-        matches!(self.output.read_line(&mut line), Ok(read) if read > 0) && line.trim() == n.to_string()
+        self.answers.recv_timeout(PATIENCE).is_ok_and(|line| line.trim() == n.to_string())
     }
 
-    fn close(self) -> Result<String> {
+    /// Ends the session, with what psql said. One that hangs on a node without power would never end by itself.
+    fn close(mut self) -> Result<String> {
         drop(self.input);
-        drop(self.output);
+        self.child.kill().context("psql")?;
         let output = self.child.wait_with_output().context("psql")?;
         Ok(String::from_utf8_lossy(&output.stderr).trim().to_owned())
     }
