@@ -19,6 +19,9 @@ const VOLATILE: &[&str] = &[
     "volumeName",
     "generateName",
 ];
+/// Annotations of Berth whose value differs by design: a nonce, a time, and a counter that skips a number after a crash between persisting and using it.
+const OWN_BY_CHANCE: &[&str] =
+    &["berth.dev/bootstrap-grant", "berth.dev/bootstrapped", "berth.dev/member-counter"];
 /// Annotations that others write while they bind and place.
 const FOREIGN_ANNOTATIONS: &[&str] =
     &["volume.kubernetes.io", "volume.beta.kubernetes.io", "pv.kubernetes.io", "kubectl.kubernetes.io"];
@@ -69,8 +72,7 @@ fn normalise(value: Value, names: &BTreeMap<String, String>, secret: bool) -> Va
             map.into_iter()
                 .filter(|(key, _)| !VOLATILE.contains(&key.as_str()))
                 .filter(|(key, _)| !FOREIGN_ANNOTATIONS.iter().any(|prefix| key.starts_with(prefix)))
-                // The nonce of the grant and the counter may differ: a crash between persisting and using skips a number.
-                .filter(|(key, _)| key != "berth.dev/bootstrap-grant" && key != "berth.dev/member-counter")
+                .filter(|(key, _)| !OWN_BY_CHANCE.contains(&key.as_str()))
                 .map(|(key, value)| {
                     let value = if secret && key == "data" { keys_only(value) } else { value };
                     (replaced(&key, names), normalise(value, names, secret))
