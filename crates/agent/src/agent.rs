@@ -64,6 +64,9 @@ pub struct AgentArguments {
     /// The port of the database.
     #[arg(long, env = "BERTH_PORT", default_value_t = 5432)]
     port: u16,
+    /// The port at which this agent hears those of the other members.
+    #[arg(long, env = "BERTH_PEER_PORT", default_value_t = 5433)]
+    peer_port: u16,
     /// Which database runs here.
     #[arg(long, env = "BERTH_ENGINE", value_enum, default_value = "postgres")]
     engine: EngineName,
@@ -95,6 +98,7 @@ impl AgentArguments {
             uid: self.cluster_uid.clone(),
             incarnation: self.pod_uid.clone(),
             address: SocketAddr::new(self.pod_ip, self.port).to_string(),
+            peer: SocketAddr::new(self.pod_ip, self.peer_port).to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }

@@ -48,6 +48,8 @@ pub async fn execute(parts: &Parts, effect: Effect) -> Outcome {
         Effect::Start { boot, settings, quorum } => server::start(parts, boot, settings, quorum).await,
         Effect::Stop(run) => server::stop(parts, run).await,
         Effect::Fence => server::fence(parts).await,
+        Effect::Detach => replicate::detach(parts).await,
+        Effect::Rewind(peer) => database::rewind(parts, &peer).await,
         Effect::Follow(peer) => replicate::follow(parts, peer).await,
         Effect::Promote(timeline) => replicate::promote(parts, timeline).await,
         Effect::SetQuorum(quorum) => replicate::set_quorum(parts, quorum).await,

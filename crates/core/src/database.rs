@@ -5,6 +5,7 @@
 
 use crate::topology::Identity;
 use crate::{LogPosition, MemberId, Term, Timeline};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What lies on the data volume.
@@ -18,7 +19,18 @@ pub enum Volume {
         system: String,
         /// The newest timeline in its control data.
         timeline: Timeline,
+        /// If it was stopped in order as a primary: where its last record, the shutdown checkpoint, begins.
+        closed: Option<LogPosition>,
     },
+}
+
+/// Where a log ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LogEnd {
+    /// The timeline that the last of it is on. Exact, because a timeline's number names the term.
+    pub timeline: Timeline,
+    /// The place behind its last byte.
+    pub position: LogPosition,
 }
 
 /// Another member, as a source to copy or to follow.
@@ -100,6 +112,8 @@ pub struct LocalStatus {
     pub behind: Option<u64>,
     /// Primary: the standbys that are connected.
     pub standbys: Vec<Standby>,
+    /// Primary: how many tenants' sessions are in a transaction.
+    pub transactions: u32,
 }
 
 /// What came of applying settings.

@@ -13,7 +13,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub use berth_core::database::{
-    Boot, LocalStatus, Peer, Quorum, Settings, SettingsOutcome, Standby, TermRow, Volume,
+    Boot, LocalStatus, LogEnd, Peer, Quorum, Settings, SettingsOutcome, Standby, TermRow, Volume,
 };
 
 /// What the warden executes to run the server in the foreground.
@@ -87,6 +87,14 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Asks the running server about itself.
     async fn status(&self) -> Result<LocalStatus, EngineError>;
+
+    /// Has the running standby receive nothing any more, durably on disk first, and replay all that it has. Returns where its log ends. Gives up
+    /// with an error rather than hang: the caller then kills the server, whose log is looked at after its next start.
+    async fn detach(&self) -> Result<LogEnd, EngineError>;
+
+    /// Takes from the data what the peer's history does not have, so that it can follow the peer. The server must not run. What is
+    /// interrupted may be asked for again.
+    async fn rewind(&self, peer: &Peer) -> Result<(), EngineError>;
 
     /// Points a running standby at a peer, or at nobody; durable on disk before it takes effect.
     async fn follow(&self, peer: Option<&Peer>) -> Result<(), EngineError>;

@@ -26,7 +26,7 @@ pub use place::PostgresPlace;
 
 use crate::logs::LogDialect;
 use crate::{
-    Boot, Engine, EngineError, LocalStatus, Peer, Quorum, ServerCommand, Settings, SettingsOutcome, TermRow,
+    Boot, Engine, EngineError, LocalStatus, LogEnd, Peer, Quorum, ServerCommand, Settings, SettingsOutcome, TermRow,
     Volume,
 };
 use async_trait::async_trait;
@@ -103,6 +103,17 @@ impl Engine for Postgres {
 
     async fn status(&self) -> Result<LocalStatus, EngineError> {
         status::ask(&self.place, &mut self.questions.hold(&self.place).await).await
+    }
+
+    async fn detach(&self) -> Result<LogEnd, EngineError> {
+        let mut sql = self.work().await;
+        follow::follow(&self.place, &mut sql, None).await?;
+        let status = status::ask(&self.place, &mut sql).await?;
+        Ok(LogEnd { timeline: status.timeline, position: status.position })
+    }
+
+    async fn rewind(&self, peer: &Peer) -> Result<(), EngineError> {
+        volume::rewind(&self.place, peer).await
     }
 
     async fn follow(&self, peer: Option<&Peer>) -> Result<(), EngineError> {

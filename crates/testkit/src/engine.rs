@@ -14,7 +14,7 @@ use berth_core::topology::Access;
 use berth_core::{LogPosition, MemberId, Timeline};
 use berth_engine::logs::LogDialect;
 use berth_engine::{
-    Boot, Engine, EngineError, LocalStatus, Peer, Quorum, ServerCommand, Settings, SettingsOutcome, TermRow,
+    Boot, Engine, EngineError, LocalStatus, LogEnd, Peer, Quorum, ServerCommand, Settings, SettingsOutcome, TermRow,
     Volume,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,6 +75,16 @@ impl Engine for FakeEngine {
 
     async fn status(&self) -> Result<LocalStatus, EngineError> {
         self.fleet.status(&self.member)
+    }
+
+    async fn detach(&self) -> Result<LogEnd, EngineError> {
+        self.fleet.on(&self.member, |member| member.follow(None))?;
+        let status = self.fleet.status(&self.member)?;
+        Ok(LogEnd { timeline: status.timeline, position: status.position })
+    }
+
+    async fn rewind(&self, peer: &Peer) -> Result<(), EngineError> {
+        self.fleet.rewind(&self.member, peer)
     }
 
     async fn follow(&self, peer: Option<&Peer>) -> Result<(), EngineError> {

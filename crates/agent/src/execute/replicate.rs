@@ -12,6 +12,13 @@ pub(super) async fn follow(parts: &Parts, peer: Option<Peer>) -> Outcome {
     }
 }
 
+pub(super) async fn detach(parts: &Parts) -> Outcome {
+    match parts.engine.detach().await {
+        Ok(end) => Outcome::Detached(end),
+        Err(error) => engine_failed(&error),
+    }
+}
+
 pub(super) async fn promote(parts: &Parts, timeline: Timeline) -> Outcome {
     match parts.engine.promote(timeline).await {
         Ok(start) => Outcome::Promoted(start),

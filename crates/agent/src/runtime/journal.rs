@@ -32,6 +32,8 @@ pub(super) fn heard(state: &State, event: &Event) {
         | Event::Status { .. }
         | Event::Verifier(_)
         | Event::Done { .. }
+        | Event::Heard { .. }
+        | Event::Confirmed { .. }
         | Event::Tick => {}
     }
 }
@@ -75,6 +77,8 @@ pub(super) fn ends(issued: &Issued, kind: EffectKind, outcome: &Outcome, took: D
         | Outcome::Started { .. }
         | Outcome::Stopped
         | Outcome::Fenced
+        | Outcome::Detached(_)
+        | Outcome::Rewound
         | Outcome::Following(_)
         | Outcome::Promoted(_)
         | Outcome::QuorumInForce { .. }

@@ -153,6 +153,7 @@ impl Cluster {
             access: Access { database: "app".to_owned(), owner: "app".to_owned() },
             grant: Some(BootstrapGrant { to: identity(first), nonce: Nonce::new("n1").unwrap() }),
             paused: false,
+            switchover: None,
         };
         let mut cluster = Self {
             fleet: Fleet::default(),

@@ -27,7 +27,7 @@ pub(super) fn absorb(state: &mut State, event: Event, now: Moment) {
                 state.stopping = Stopping::Asked;
             }
         }
-        Event::Tick => {}
+        Event::Heard { .. } | Event::Confirmed { .. } | Event::Tick => {}
     }
     status::age(state, now);
 }

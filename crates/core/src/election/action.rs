@@ -3,6 +3,8 @@
 //! An effect carries all that its doing needs, so that nothing is left to decide where it is done.
 
 use super::ledger::Ledger;
+use super::message::Message;
+use super::moment::Moment;
 use crate::database::{Boot, Peer, Quorum, Settings, TermRow};
 use crate::ids::MemberId;
 use crate::term::{Term, Timeline};
@@ -36,6 +38,22 @@ pub enum Action {
         /// The record.
         record: Box<MemberRecord>,
     },
+    /// Say this to another member; it may be lost.
+    Send {
+        /// Whom.
+        to: MemberId,
+        /// Where its agent hears, by its own word in the topology.
+        address: String,
+        /// What.
+        message: Message,
+    },
+    /// Read the rule in a way that cannot show an old one, beside the effect that is being done.
+    Confirm {
+        /// What the outcome must carry.
+        number: u64,
+    },
+    /// The server may run until this moment and not longer: the warden kills it then, whatever becomes of the agent. With none it may run on.
+    Lease(Option<Moment>),
     /// All is stopped: end the process.
     Exit,
 }
@@ -76,6 +94,10 @@ pub enum Effect {
     Stop(Run),
     /// Kill whatever could still write, at once.
     Fence,
+    /// Have the standby receive nothing any more, replay all it has, and say where its log ends.
+    Detach,
+    /// Take from the stopped server's data what the peer's history does not have.
+    Rewind(Peer),
     /// Point the standby at a peer, or at nobody.
     Follow(Option<Peer>),
     /// End recovery onto exactly this timeline.
@@ -136,6 +158,10 @@ pub enum EffectKind {
     Stop,
     /// [`Effect::Fence`].
     Fence,
+    /// [`Effect::Detach`].
+    Detach,
+    /// [`Effect::Rewind`].
+    Rewind,
     /// [`Effect::Follow`].
     Follow,
     /// [`Effect::Promote`].
@@ -169,6 +195,8 @@ impl Effect {
             Self::Start { .. } => EffectKind::Start,
             Self::Stop(_) => EffectKind::Stop,
             Self::Fence => EffectKind::Fence,
+            Self::Detach => EffectKind::Detach,
+            Self::Rewind(_) => EffectKind::Rewind,
             Self::Follow(_) => EffectKind::Follow,
             Self::Promote(_) => EffectKind::Promote,
             Self::SetQuorum(_) => EffectKind::SetQuorum,
@@ -186,7 +214,8 @@ impl EffectKind {
     /// Whether it speaks to a running server, so that it is over when the server is.
     pub(super) fn needs_server(self) -> bool {
         match self {
-            Self::Follow
+            Self::Detach
+            | Self::Follow
             | Self::Promote
             | Self::SetQuorum
             | Self::WriteTerm
@@ -197,6 +226,7 @@ impl EffectKind {
             | Self::WriteLedger
             | Self::Initialize
             | Self::Clone
+            | Self::Rewind
             | Self::Start
             | Self::Stop
             | Self::Fence
@@ -221,6 +251,8 @@ impl EffectKind {
             Self::Start => "start",
             Self::Stop => "stop",
             Self::Fence => "fence",
+            Self::Detach => "detach",
+            Self::Rewind => "rewind",
             Self::Follow => "follow",
             Self::Promote => "promote",
             Self::SetQuorum => "set_quorum",
@@ -245,6 +277,8 @@ impl fmt::Display for EffectKind {
             Self::Start => "starting the database",
             Self::Stop => "stopping the database",
             Self::Fence => "fencing",
+            Self::Detach => "ending the stream",
+            Self::Rewind => "rewinding the data",
             Self::Follow => "following the primary",
             Self::Promote => "the promotion",
             Self::SetQuorum => "setting the quorum",

@@ -39,6 +39,7 @@ fn record(state: &State, now: Moment) -> MemberRecord {
         identity: state.me.identity.clone(),
         incarnation: state.me.incarnation.clone(),
         address: state.me.address.clone(),
+        peer: state.me.peer.clone(),
         version: state.me.version.clone(),
         // Never less than was once told: it is the proof against a volume that was rolled back.
         starts: starts.max(state.world.told_starts),
@@ -78,6 +79,8 @@ fn activity(state: &State) -> Activity {
             | EffectKind::WriteLedger
             | EffectKind::Stop
             | EffectKind::Fence
+            | EffectKind::Detach
+            | EffectKind::Rewind
             | EffectKind::Follow
             | EffectKind::Promote
             | EffectKind::SetQuorum

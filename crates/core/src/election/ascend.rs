@@ -43,6 +43,9 @@ pub(super) fn from_nothing(state: &State, intent: &Intent) -> Step {
         branched: None,
         voters: BTreeSet::new(),
         acks: 0,
+        grants: 0,
+        proposal: None,
+        switched: None,
         system: None,
         grant: grant.nonce.clone(),
     };

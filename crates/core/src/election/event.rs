@@ -4,11 +4,12 @@
 
 use super::action::{AccessWanted, Issued, RuleRevision, Run};
 use super::ledger::Ledger;
+use super::message::Message;
 use super::moment::Moment;
-use crate::database::{Boot, LocalStatus, Peer, Quorum, Settings, SettingsOutcome, TermRow, Volume};
+use crate::database::{Boot, LocalStatus, LogEnd, Peer, Quorum, Settings, SettingsOutcome, TermRow, Volume};
 use crate::ids::MemberId;
 use crate::position::LogPosition;
-use crate::topology::{Intent, MemberRecord, Route, Rule};
+use crate::topology::{Identity, Intent, MemberRecord, Route, Rule};
 use std::collections::BTreeMap;
 
 /// What a decision hears.
@@ -43,6 +44,22 @@ pub enum Event {
         number: u64,
         /// Whether it was written, or why not.
         result: Result<(), String>,
+    },
+    /// Another member said this.
+    Heard {
+        /// Who; its certificate proves the member, and the claim is by its own word.
+        from: Identity,
+        /// What.
+        message: Message,
+    },
+    /// What came of reading the rule in a way that cannot show an old one.
+    Confirmed {
+        /// Which asking this answers.
+        number: u64,
+        /// When it was asked: what the answer shows was true at some moment after it.
+        asked: Moment,
+        /// The rule, or why it could not be read.
+        result: Result<Option<Box<KnownRule>>, String>,
     },
     /// The pod is to end.
     StopAsked,
@@ -141,6 +158,10 @@ pub enum Outcome {
     Stopped,
     /// Nothing that could write is alive.
     Fenced,
+    /// The standby receives nothing any more, has replayed all it had, and its log ends here.
+    Detached(LogEnd),
+    /// What the data held beyond its source's history is gone from it.
+    Rewound,
     /// The standby is pointed at this peer.
     Following(Option<Peer>),
     /// Recovery ended onto the timeline that was asked; it begins here.

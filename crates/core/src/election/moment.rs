@@ -3,10 +3,11 @@
 //! Counted by a clock that goes on while the machine sleeps and that nobody sets. Where it starts does not matter; two moments of
 //! different machines do not compare.
 
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// A point in time of one machine.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Moment(Duration);
 
 impl Moment {

@@ -34,6 +34,8 @@ pub struct Me {
     pub incarnation: String,
     /// `address:port` of the database.
     pub address: String,
+    /// `address:port` at which this agent hears the others.
+    pub peer: String,
     /// The agent's version.
     pub version: String,
 }

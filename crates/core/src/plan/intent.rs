@@ -40,6 +40,7 @@ pub(super) fn put(draft: &mut Draft<'_>, desired: &Desired, membership: &Members
         access: desired.access.clone(),
         grant,
         paused: desired.paused,
+        switchover: None,
     };
     let new = match old {
         Some(old) => {

@@ -28,6 +28,18 @@ pub struct Intent {
     pub grant: Option<BootstrapGrant>,
     /// While true, members go on as they are and begin nothing new.
     pub paused: bool,
+    /// A planned switchover that somebody asked for. Done once: the rule keeps its nonce.
+    #[serde(default)]
+    pub switchover: Option<Switchover>,
+}
+
+/// A planned switchover.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Switchover {
+    /// What tells this asking from any other.
+    pub nonce: Nonce,
+    /// Who is to be primary; anybody who holds all if absent.
+    pub to: Option<MemberId>,
 }
 
 impl Intent {

@@ -13,6 +13,9 @@ pub struct MemberRecord {
     pub incarnation: String,
     /// `address:port` of the database, as proxies and replicas connect to it.
     pub address: String,
+    /// `address:port` of the agent, as the other members' agents speak to it.
+    #[serde(default)]
+    pub peer: String,
     /// The agent's version.
     pub version: String,
     /// How often the database was started on this volume; lower than seen before means that the volume was rolled back.

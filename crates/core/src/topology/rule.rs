@@ -44,10 +44,34 @@ pub struct Rule {
     pub voters: BTreeSet<Identity>,
     /// How many of them every acknowledged commit is on (W).
     pub acks: u32,
+    /// How many of them must grant the primary its lease (G), so that no set of the others elects without one of them. As many as `acks`, but 1 in
+    /// mode Async, where no commit waits. 0 if only the primary itself may be followed by a new term: while it is alone, and Degraded.
+    #[serde(default)]
+    pub grants: u32,
+    /// Electing: whom the coordinator chose, and whose acknowledgement will count. Until that term serves, `voters` and `acks` are those of the term
+    /// that served last, because what was acknowledged was acknowledged under them.
+    #[serde(default)]
+    pub proposal: Option<Proposal>,
+    /// The planned switchover that was done last.
+    #[serde(default)]
+    pub switched: Option<Nonce>,
     /// The engine's identity of the data (PostgreSQL's system identifier). Absent until the database has been initialised.
     pub system: Option<String>,
     /// The grant that this cluster was initialised with.
     pub grant: Nonce,
+}
+
+/// Who is to serve in a term, and on whose acknowledgements.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proposal {
+    /// The member that is to be promoted.
+    pub candidate: Identity,
+    /// The standbys whose acknowledgement will count.
+    pub voters: BTreeSet<Identity>,
+    /// How many of them a commit will wait for.
+    pub acks: u32,
+    /// How many of them will have to grant the lease.
+    pub grants: u32,
 }
 
 /// What the members are doing in a term.

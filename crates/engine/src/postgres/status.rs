@@ -44,6 +44,7 @@ pub(super) async fn ask(place: &PostgresPlace, sql: &mut Held<'_>) -> Result<Loc
         position: log_position(position),
         receiving: row.get("receiving"),
         behind: behind.and_then(|bytes| u64::try_from(bytes).ok()),
+        transactions: 0,
         standbys: standbys.iter().filter_map(|row| standby(place, row)).collect(),
     })
 }

@@ -51,6 +51,7 @@ pub(super) async fn inspect(place: &PostgresPlace) -> Result<Volume, EngineError
     Ok(Volume::Present {
         system: field("Database system identifier")?.to_owned(),
         timeline: Timeline(checkpoint.max(recovered)),
+        closed: None,
     })
 }
 
@@ -87,6 +88,19 @@ pub(super) async fn clone_from(place: &PostgresPlace, peer: &Peer) -> Result<(),
     let step = format!("the base backup from {}", peer.member);
     program::run(&mut command, &step, COPY).await?;
     settle(place)
+}
+
+/// Rewinds the data to where its history left the peer's.
+pub(super) async fn rewind(place: &PostgresPlace, peer: &Peer) -> Result<(), EngineError> {
+    keys::refresh(place)?;
+    let mut command = Command::new(place.program("pg_rewind"));
+    command
+        .arg("-D")
+        .arg(place.pgdata())
+        .arg("--source-server")
+        .arg(conninfo::to(place, peer, &format!("{}_rewind", place.member.short()))?)
+        .arg(format!("--config-file={}", text(&place.config_file(super::settings::SERVER))));
+    program::run(&mut command, &format!("the rewind to {}", peer.member), COPY).await.map(drop)
 }
 
 /// Clears an unfinished database, after having made sure that there is no finished one.

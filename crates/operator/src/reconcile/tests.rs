@@ -78,6 +78,9 @@ impl World {
             branched: None,
             voters: BTreeSet::new(),
             acks: 0,
+            grants: 0,
+            proposal: None,
+            switched: None,
             system: Some("1".to_owned()),
             grant: grant.nonce,
         };

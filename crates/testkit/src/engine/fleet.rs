@@ -166,6 +166,28 @@ impl Fleet {
         Ok(())
     }
 
+    /// Cuts the log back to where it left the peer's.
+    pub(super) fn rewind(&self, member: &MemberId, peer: &Peer) -> Result<(), EngineError> {
+        let mut world = self.world();
+        let refused = |reason: &str| EngineError::Step {
+            step: format!("the rewind to {}", peer.member),
+            reason: reason.to_owned(),
+        };
+        let source = world.reached(peer).ok_or_else(|| refused("nobody answers there"))?;
+        let source = world.member(&source);
+        let running = source.process.as_ref().is_some_and(|process| !process.standby);
+        let data = source.data.clone().filter(|_| running).ok_or_else(|| refused("no primary runs there"))?;
+        let target = world.member(member);
+        if target.process.is_some() {
+            return Err(refused("the server runs"));
+        }
+        match &target.data {
+            Some(mine) if mine.system == data.system => target.data = Some(data),
+            Some(_) | None => return Err(refused("it is another database")),
+        }
+        Ok(())
+    }
+
     pub(super) fn status(&self, member: &MemberId) -> Result<LocalStatus, EngineError> {
         let mut world = self.world();
         world.stream();
@@ -182,6 +204,7 @@ impl Fleet {
             position: data.end(),
             receiving: process.standby && source.is_some(),
             behind: behind.map(|end| end.0.saturating_sub(data.end().0)),
+            transactions: 0,
             standbys: if process.standby { Vec::new() } else { standbys },
         })
     }

@@ -81,6 +81,7 @@ impl Member {
         self.data.as_ref().map_or(Volume::Empty, |data| Volume::Present {
             system: data.system.clone(),
             timeline: data.timeline(),
+            closed: None,
         })
     }
 

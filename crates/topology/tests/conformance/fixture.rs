@@ -54,6 +54,7 @@ impl Cluster {
             access: Access { database: "app".to_owned(), owner: "app".to_owned() },
             grant: None,
             paused: false,
+            switchover: None,
         }
     }
 
@@ -67,6 +68,9 @@ impl Cluster {
             branched: Some(LogPosition(0x300_0028)),
             voters: BTreeSet::new(),
             acks: 0,
+            grants: 0,
+            proposal: None,
+            switched: None,
             system: Some("7300000000000000001".to_owned()),
             grant: Nonce::new("nonce-1").unwrap(),
         }

@@ -26,6 +26,8 @@ pub(super) fn absorb(state: &mut State, issued: Issued, outcome: Outcome, now: M
         | Outcome::Started { .. }
         | Outcome::Stopped
         | Outcome::Fenced
+        | Outcome::Detached(_)
+        | Outcome::Rewound
         | Outcome::Following(_)
         | Outcome::Promoted(_)
         | Outcome::QuorumInForce { .. }
@@ -114,6 +116,8 @@ fn done(state: &mut State, outcome: Outcome, now: Moment) {
             up.settings = Some(settings);
             up.settled = outcome;
         }),
+        Outcome::Detached(_) => on_server(state, |up| up.source = Source::Alone),
+        Outcome::Rewound => state.volume = None,
         // The server's end is told by the warden; a failure and a conflict are handled before.
         Outcome::Stopped | Outcome::Fenced | Outcome::Conflict(_) | Outcome::Failed { .. } => {}
     }

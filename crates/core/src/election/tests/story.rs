@@ -28,6 +28,10 @@ pub(super) fn address(name: char) -> String {
     format!("{name}:5432")
 }
 
+pub(super) fn peer_address(name: char) -> String {
+    format!("{name}:5433")
+}
+
 pub(super) fn me(name: char) -> Me {
     Me {
         identity: identity(name),
@@ -35,6 +39,7 @@ pub(super) fn me(name: char) -> Me {
         uid: ClusterUid::new("u1").unwrap(),
         incarnation: "pod-1".to_owned(),
         address: address(name),
+        peer: peer_address(name),
         version: "test".to_owned(),
     }
 }
@@ -51,6 +56,7 @@ pub(super) fn intent() -> Intent {
         access: Access { database: "app".to_owned(), owner: "app".to_owned() },
         grant: Some(BootstrapGrant { to: identity('a'), nonce: Nonce::new("n1").unwrap() }),
         paused: false,
+            switchover: None,
     }
 }
 
@@ -65,6 +71,9 @@ pub(super) fn rule() -> Rule {
         branched: Some(LogPosition(400)),
         voters: identities("bc"),
         acks: 1,
+        grants: 1,
+        proposal: None,
+        switched: None,
         system: Some(SYSTEM.to_owned()),
         grant: Nonce::new("n1").unwrap(),
     }
@@ -79,6 +88,7 @@ pub(super) fn record(name: char) -> MemberRecord {
         identity: identity(name),
         incarnation: "pod-1".to_owned(),
         address: address(name),
+        peer: peer_address(name),
         version: "test".to_owned(),
         starts: 1,
         term: Term(4),
@@ -106,7 +116,7 @@ pub(super) fn ledger(name: char) -> Ledger {
 }
 
 pub(super) fn present() -> Volume {
-    Volume::Present { system: SYSTEM.to_owned(), timeline: Timeline(5) }
+    Volume::Present { system: SYSTEM.to_owned(), timeline: Timeline(5), closed: None }
 }
 
 pub(super) fn standby_status(timeline: u32, position: u64, receiving: bool) -> LocalStatus {
@@ -117,6 +127,7 @@ pub(super) fn standby_status(timeline: u32, position: u64, receiving: bool) -> L
         receiving,
         behind: receiving.then_some(0),
         standbys: Vec::new(),
+        transactions: 0,
     }
 }
 
