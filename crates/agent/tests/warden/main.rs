@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod leases;
 mod runner;
 mod world;
 
@@ -19,6 +20,11 @@ fn main() -> ExitCode {
         Some("warden") => world::warden(),
         Some("agent") => world::pass_on(),
         Some(_) | None => runner::run(runner::scenarios![
+            leases::a_server_ends_with_its_lease_though_its_agent_is_frozen,
+            leases::a_server_ends_with_its_lease_though_its_agent_was_killed,
+            leases::a_server_whose_lease_is_renewed_lives_and_dies_with_the_last,
+            leases::a_lease_that_was_taken_back_ends_nobody,
+            leases::a_lease_is_forgotten_with_its_run,
             a_fence_reaches_children_that_left_the_servers_session_and_spares_the_agent,
             a_fence_outruns_a_server_that_forks_as_fast_as_it_can,
             a_killed_agent_is_started_again_and_told_that_the_server_went_on,
