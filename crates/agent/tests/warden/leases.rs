@@ -8,7 +8,7 @@ use std::time::Duration;
 /// A lease that passes while a test looks on, and is long enough to freeze an agent within it on a busy machine.
 const SHORT: Duration = Duration::from_secs(2);
 /// A lease that passes in no test.
-const LONG: Duration = Duration::from_secs(600);
+const LONG: Duration = Duration::from_mins(10);
 /// The server, and a child of it that has left its session.
 const SERVER: &str = "setsid sleep 1000 & wait";
 

@@ -176,7 +176,7 @@ fn on_sigterm_the_warden_stops_the_server_when_the_agent_does_not() {
     eventually("the trap", || world.path("ready").exists());
     world.terminate();
     assert!(matches!(agent.next(), Report::Stopping { .. }));
-    assert!(matches!(agent.next(), Report::Exited(_)));
+    // The server's end is told too, but with it the container ends, and the stand-in may be killed before it has passed that on.
     assert_eq!(world.wait(Duration::from_secs(5)), Some(0), "though the agent never left");
     assert!(world.path("stopped").exists());
 }
