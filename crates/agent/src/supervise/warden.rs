@@ -164,7 +164,7 @@ impl Supervisor for WardenLink {
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
             // The moment given before stands: what was not renewed ends.
             Err(mpsc::error::TrySendError::Full(_)) => {
-                warn!("the warden takes no requests; the lease stays as it was")
+                warn!("the warden takes no requests; the lease stays as it was");
             }
         }
     }

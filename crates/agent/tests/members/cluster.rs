@@ -1,6 +1,7 @@
 //! A cluster of members that run in this process, and what can happen to it.
 
 use crate::warden::Warden;
+use crate::wires::Wires;
 use berth_agent::execute::Parts;
 use berth_agent::metrics::Metrics;
 use berth_agent::observe::{watch_topology, watch_verifier};
@@ -33,7 +34,7 @@ pub(crate) fn member(name: char) -> MemberId {
     MemberId::new(format!("orders-{}", name.to_string().repeat(5))).unwrap()
 }
 
-fn identity(name: char) -> Identity {
+pub(crate) fn identity(name: char) -> Identity {
     Identity { member: member(name), claim: ClaimUid::new(format!("claim-{name}")).unwrap() }
 }
 
@@ -63,6 +64,7 @@ pub(crate) struct Cluster {
     pub(crate) fleet: Fleet,
     pub(crate) store: Memory,
     pub(crate) uid: ClusterUid,
+    pub(crate) wires: Wires,
     intent: Intent,
     pods: BTreeMap<char, Pod>,
     folder: TempDir,
@@ -93,6 +95,7 @@ impl Cluster {
             fleet: Fleet::default(),
             store: Memory::new(),
             uid: ClusterUid::new("uid-1").unwrap(),
+            wires: Wires::default(),
             intent,
             pods: BTreeMap::new(),
             folder,
@@ -148,13 +151,14 @@ impl Cluster {
         std::fs::create_dir_all(&volume).unwrap();
         let pod = self.pods.get_mut(&name).unwrap();
         let address = format!("{name}{}:5432", pod.incarnation);
+        let peer = format!("{name}{}:5433", pod.incarnation);
         let me = Me {
             identity: identity(name),
             cluster: self.intent.cluster.clone(),
             uid: self.uid.clone(),
             incarnation: format!("pod-{name}-{}", pod.incarnation),
             address: address.clone(),
-            peer: format!("{name}{}:5433", pod.incarnation),
+            peer: peer.clone(),
             version: "test".to_owned(),
         };
         let user = User::Members(self.intent.cluster.clone(), self.uid.clone());
@@ -163,12 +167,14 @@ impl Cluster {
             topology: Arc::new(self.store.seen_by(user).topology()),
             engine: Arc::new(self.fleet.engine(&member(name), &address)),
             supervisor: pod.warden.clone(),
+            link: Arc::new(self.wires.link(identity(name))),
             ledger: LedgerFile::new(&volume),
             verifier: self.folder.path().join("owner.verifier"),
         };
         let outlook = Outlook::new(&Health::new(), Metrics::default());
         let state = State::new(me, LedgerFile::new(&volume).read());
         let (events, heard) = channel();
+        self.wires.hear(member(name), peer, events.clone());
         let (news, mut told) = mpsc::unbounded_channel();
         pod.warden.greet(news);
         let sink = events.clone();
@@ -187,6 +193,11 @@ impl Cluster {
         let runtime = Runtime::new(parts, state, outlook, events, self.tasks.clone());
         let running = self.tasks.spawn(runtime.run(heard, stop.clone()));
         pod.agent = Some(Agent { stop, running, sources });
+    }
+
+    /// Whoever holds the server of this member.
+    pub(crate) fn warden(&self, name: char) -> Arc<Warden> {
+        self.pods[&name].warden.clone()
     }
 
     pub(crate) fn volume(&self, name: char) -> std::path::PathBuf {
