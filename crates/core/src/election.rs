@@ -19,13 +19,19 @@ mod absorb;
 mod action;
 mod announce;
 mod ascend;
+mod campaign;
+mod contact;
+mod elect;
 mod event;
 mod failure;
 mod follow;
 mod guard;
+mod lease;
 mod ledger;
 mod message;
 mod moment;
+mod pledge;
+mod poll;
 mod refuse;
 mod route;
 mod serve;
@@ -33,6 +39,8 @@ mod state;
 mod step;
 mod stop;
 mod summary;
+mod switch;
+mod talk;
 pub mod voters;
 mod wait;
 
@@ -52,11 +60,12 @@ use step::Step;
 pub fn decide(state: &State, event: Event, now: Moment) -> (State, Vec<Action>) {
     let mut state = state.clone();
     absorb::absorb(&mut state, event, now);
+    contact::settle(&mut state, now);
     let mut actions = Vec::new();
     match step::next(&state, now) {
         Step::Do(effect) => {
             state.waiting = None;
-            actions.push(issue(&mut state, *effect));
+            actions.push(issue(&mut state, *effect, now));
         }
         Step::Wait(wait) => {
             if state.waiting.as_ref().is_none_or(|(before, _)| *before != wait) {
@@ -75,15 +84,33 @@ pub fn decide(state: &State, event: Event, now: Moment) -> (State, Vec<Action>) 
         state.announcing = Some(Announcing { number, record: record.clone() });
         actions.push(Action::Announce { number, record: Box::new(record) });
     }
-    state.alarm = announce::next_change(&state, now).into_iter().chain(state.failures.next(now)).min();
+    actions.extend(talk::due(&mut state, now));
+    state.alarm = alarm(&state, now);
     (state, actions)
 }
 
-fn issue(state: &mut State, effect: Effect) -> Action {
+/// When to decide again even if nothing is heard.
+fn alarm(state: &State, now: Moment) -> Option<Moment> {
+    [
+        announce::next_change(state, now),
+        state.failures.next(now),
+        talk::next(state, now),
+        guard::wakes(state),
+        switch::wakes(state),
+        follow::wakes(state),
+        stop::wakes(state),
+    ]
+    .into_iter()
+    .flatten()
+    .filter(|at| *at > now)
+    .min()
+}
+
+fn issue(state: &mut State, effect: Effect, now: Moment) -> Action {
     let known = state.world.view.rule.as_ref();
     let (term, rule) = known.map_or((crate::Term(0), None), |known| (known.rule.term, Some(known.revision)));
     let issued = Issued { number: state.number(), term, rule };
-    state.pending = Some(Pending { issued, effect: effect.clone() });
+    state.pending = Some(Pending { issued, since: now, effect: effect.clone() });
     Action::Run { issued, effect: Box::new(effect) }
 }
 

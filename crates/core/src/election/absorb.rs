@@ -3,6 +3,7 @@
 //! Late words are dropped here too: of a run that is over, of an effect that is no longer pending, of a status that was asked for before
 //! something was done to the server, of a rule older than one already known.
 
+mod heard;
 mod outcome;
 mod status;
 mod topology;
@@ -12,6 +13,7 @@ use super::event::{Event, ProcessNews};
 use super::failure::STEADY;
 use super::moment::Moment;
 use super::state::{Down, Server, State, Stopping, Up};
+use crate::database::Volume;
 use crate::topology::Replication;
 
 pub(super) fn absorb(state: &mut State, event: Event, now: Moment) {
@@ -25,9 +27,12 @@ pub(super) fn absorb(state: &mut State, event: Event, now: Moment) {
         Event::StopAsked => {
             if state.stopping == Stopping::No {
                 state.stopping = Stopping::Asked;
+                state.stop_asked = Some(now);
             }
         }
-        Event::Heard { .. } | Event::Confirmed { .. } | Event::Tick => {}
+        Event::Heard { from, message } => heard::absorb(state, from, message, now),
+        Event::Confirmed { number, asked, result } => heard::confirmed(state, number, asked, result),
+        Event::Tick => {}
     }
     status::age(state, now);
 }
@@ -64,7 +69,16 @@ fn exited(state: &mut State, run: Run, how: String, asked: bool, now: Moment) {
         }
         state.failures.crashed(format!("the database ended by {how}"), now);
     }
-    state.server = Server::Down(Down { how: Some(how), counted: false });
+    let clean = state.doing() == Some(EffectKind::Stop);
+    let diverged = clean && parted(state);
+    state.server = Server::Down(Down { how: Some(how), counted: false, diverged, rewound: false });
+    match &mut state.volume {
+        // What an orderly end left in the control data is looked at; a killed server left nothing that could be believed.
+        volume @ Some(_) if clean => *volume = None,
+        Some(Volume::Present { closed, .. }) => *closed = None,
+        Some(Volume::Empty) | None => {}
+    }
+    state.contact.leased = None;
     let over = |kind: EffectKind| kind.needs_server() || kind == EffectKind::Stop;
     if state.doing().is_some_and(over) {
         state.pending = None;
@@ -72,6 +86,13 @@ fn exited(state: &mut State, run: Run, how: String, asked: bool, now: Moment) {
     state.streamed.clear();
     state.short = None;
     status::lag(state, Replication::Detached, now);
+}
+
+/// Whether a server that was stopped in order was a standby under somebody else's lead: such a one is stopped for no other reason than that its
+/// log is of no use.
+fn parted(state: &State) -> bool {
+    let led = state.world.view.rule.as_ref().is_some_and(|known| *known.rule.leader() != state.me.identity);
+    led && state.stopping == Stopping::No && state.server.up().is_some_and(|up| !up.writes())
 }
 
 fn announced(state: &mut State, number: u64, result: Result<(), String>, now: Moment) {

@@ -10,15 +10,15 @@
 use super::action::Effect;
 use super::event::KnownRule;
 use super::ledger::Era;
-use super::state::{Force, Server, State, Up};
+use super::state::{Force, Server, Source, State, Up};
 use super::step::{Step, settings, start};
 use super::voters::{flushed_by, setting};
 use super::wait::{Refusal, Wait};
 use super::{route, serve};
-use crate::database::{Boot, LocalStatus, TermRow, Volume};
+use crate::database::{Boot, LocalStatus, Quorum, TermRow, Volume};
 use crate::position::LogPosition;
 use crate::term::{Term, Timeline};
-use crate::topology::{Intent, Phase, Rule};
+use crate::topology::{Intent, Phase, Proposal, Rule};
 use std::collections::BTreeSet;
 
 /// There is no rule: only the member that holds the grant may write the first one.
@@ -81,22 +81,37 @@ fn rise(state: &State, intent: &Intent, known: &KnownRule) -> Step {
     if rule.phase == Phase::Electing && set_out {
         return new_term(state, intent, known);
     }
-    let quorum = setting(rule.term, &rule.voters, rule.acks, &serve::idle(intent, None));
-    start(state, Boot::Alone, settings(intent, known), quorum)
+    start(state, Boot::Alone, settings(intent, known), quorum(intent, rule))
 }
 
-/// The swap to a term of its own, after the server of the last one ended.
+/// Whom the commits of this term will wait for.
+fn quorum(intent: &Intent, rule: &Rule) -> Quorum {
+    let (voters, acks) = rule.slate();
+    setting(rule.term, voters, acks, &serve::idle(intent, None))
+}
+
+/// The swap to the next term, of which this member is the coordinator. One that nobody else could lead it takes for itself at once.
 pub(super) fn new_term(state: &State, intent: &Intent, known: &KnownRule) -> Step {
     if !state.is_announced() {
         // Whoever sees the new term finds the new address with it.
         return Step::Wait(Wait::Unannounced);
     }
+    let me = &state.me.identity;
+    let alone = known.rule.voters.is_empty() && known.rule.primary == *me;
+    let proposal = alone.then(|| Proposal {
+        candidate: me.clone(),
+        voters: BTreeSet::new(),
+        acks: 0,
+        grants: 0,
+        end: None,
+    });
     let rule = Rule {
         term: known.rule.term.next(),
         phase: Phase::Electing,
-        coordinator: Some(state.me.identity.clone()),
+        coordinator: Some(me.clone()),
         timeline: known.rule.timeline.max(used(state)).next(),
         branched: None,
+        proposal,
         ..known.rule.clone()
     };
     Step::act(Effect::SwapRule {
@@ -114,23 +129,34 @@ fn used(state: &State) -> Timeline {
 }
 
 fn climb(state: &State, intent: &Intent, known: &KnownRule, up: &Up, system: &str) -> Step {
-    if let Force::Unknown = up.force {
-        // Another run of the agent started this server; what it had set is not known, and nothing was let in yet.
-        return Step::act(Effect::Stop(up.run));
-    }
     let Some(status) = &up.status else {
         return Step::Wait(Wait::NotAnswering(up.silent.clone()));
     };
     match up.promoted {
-        None => promote(state, &known.rule, status, up),
+        None if !status.in_recovery => {
+            // Another run of the agent promoted it; what it had set is not known, and nothing was let in yet.
+            Step::act(Effect::Stop(up.run))
+        }
+        None => prepare(intent, known, up).unwrap_or_else(|| promote(state, &known.rule, status)),
         Some(start) => establish(state, intent, known, up, status, start, system),
     }
 }
 
-fn promote(state: &State, rule: &Rule, status: &LocalStatus, up: &Up) -> Step {
-    if !status.in_recovery {
-        return Step::act(Effect::Stop(up.run));
+/// What a standby needs before it is promoted: an end of its stream, the settings of the term, and whom its commits will wait for.
+fn prepare(intent: &Intent, known: &KnownRule, up: &Up) -> Option<Step> {
+    if up.source != Source::Alone {
+        return Some(Step::act(Effect::Detach));
     }
+    let settings = settings(intent, known);
+    if up.settings.as_ref() != Some(&settings) {
+        return Some(Step::act(Effect::Apply(settings)));
+    }
+    let quorum = quorum(intent, &known.rule);
+    let in_force = matches!(&up.force, Force::Known { quorum: known, .. } if *known == quorum);
+    (!in_force).then(|| Step::act(Effect::SetQuorum(quorum)))
+}
+
+fn promote(state: &State, rule: &Rule, status: &LocalStatus) -> Step {
     let timeline = match rule.phase {
         // No other member exists yet, so that the volume itself tells which numbers were used.
         Phase::Bootstrapping => status.timeline.next(),
@@ -169,13 +195,14 @@ fn establish(
             step @ (Step::Do(_) | Step::Wait(_) | Step::Busy | Step::Exit) => return step,
         }
     }
-    let row = TermRow { term: rule.term, voters: rule.voters.clone(), acks: rule.acks };
+    let (voters, acks) = rule.slate();
+    let row = TermRow { term: rule.term, voters: voters.clone(), acks };
     let Some((_, position)) = up.row.as_ref().filter(|(written, _)| *written == row) else {
         return Step::act(Effect::WriteTerm(row));
     };
-    let have = flushed_by(&rule.voters, &state.flushed(rule.term), *position);
-    if have < rule.acks {
-        return Step::Wait(Wait::TermOnVoters { needed: rule.acks, have });
+    let have = flushed_by(voters, &state.flushed(rule.term), *position);
+    if have < acks {
+        return Step::Wait(Wait::TermOnVoters { needed: acks, have });
     }
     if !state.is_announced() {
         return Step::Wait(Wait::Unannounced);
@@ -186,6 +213,10 @@ fn establish(
         coordinator: None,
         timeline: status.timeline,
         branched: Some(start),
+        voters: voters.clone(),
+        acks,
+        grants: rule.proposal.as_ref().map_or(rule.grants, |proposal| proposal.grants),
+        proposal: None,
         system: Some(system.to_owned()),
         ..rule.clone()
     };

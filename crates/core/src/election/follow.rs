@@ -5,13 +5,18 @@
 
 use super::action::Effect;
 use super::event::KnownRule;
-use super::ledger::Era;
-use super::state::{Server, Source, State, Up};
+use super::ledger::{Era, Ledger};
+use super::moment::Moment;
+use super::state::{Down, Server, Source, State, Up};
 use super::step::{Step, settings, start};
 use super::wait::{Refusal, Wait};
 use super::{ascend, serve};
 use crate::database::{Boot, LocalStatus, Peer, Quorum, Volume};
 use crate::topology::{Identity, Intent, Phase, Rule};
+use std::time::Duration;
+
+/// How long a stream from a leader that is heard may not come before the data is cut back to the leader's history. A restart of either is over sooner.
+const NEVER: Duration = Duration::from_secs(15);
 
 /// `leader` is who is followed in this term, if that is known already.
 pub(super) fn step(
@@ -20,14 +25,15 @@ pub(super) fn step(
     known: &KnownRule,
     volume: &Volume,
     leader: Option<&Identity>,
+    now: Moment,
 ) -> Step {
     let rule = &known.rule;
     let peer = leader.map(|leader| peer(state, rule, leader));
     match (&state.server, volume) {
         (Server::Unknown, _) => Step::Wait(Wait::Warden),
         (Server::Down(_), Volume::Empty) => copy(state, intent, rule, peer),
-        (Server::Down(_), Volume::Present { .. }) => boot(state, intent, known, peer),
-        (Server::Up(up), _) => stream(state, intent, known, up, peer),
+        (Server::Down(down), Volume::Present { .. }) => down_with_data(state, intent, known, down, peer),
+        (Server::Up(up), _) => stream(state, intent, known, up, peer, now),
     }
 }
 
@@ -75,6 +81,45 @@ fn copy(state: &State, intent: &Intent, rule: &Rule, peer: Option<Result<Peer, W
     Step::act(Effect::WriteLedger(ledger.clone().emptied().entering(era, rule.timeline)))
 }
 
+fn down_with_data(
+    state: &State,
+    intent: &Intent,
+    known: &KnownRule,
+    down: &Down,
+    peer: Option<Result<Peer, Wait>>,
+) -> Step {
+    let Some(ledger) = state.notes.ledger() else {
+        return Step::Wait(Wait::Refused(Refusal::NoLedger));
+    };
+    match (known.rule.phase, peer) {
+        (Phase::Serving, Some(Ok(peer))) if down.diverged || ledger.rewinding => {
+            rewind(intent, known, ledger, down, peer)
+        }
+        (Phase::Electing, None) => Step::Wait(no_leader(&known.rule)),
+        (_, _) if ledger.rewinding => Step::Wait(no_leader(&known.rule)),
+        (Phase::Bootstrapping | Phase::Serving | Phase::Electing | Phase::Switching, peer) => {
+            boot(state, intent, known, peer)
+        }
+    }
+}
+
+/// Data that holds what the primary's does not is cut back to where it left the primary's history. It is noted first, because what lies
+/// there in between is no database.
+fn rewind(intent: &Intent, known: &KnownRule, ledger: &Ledger, down: &Down, peer: Peer) -> Step {
+    let rule = &known.rule;
+    if !intent.members.contains_key(&ledger.identity.member) {
+        return Step::Wait(Wait::Leaving);
+    }
+    if down.rewound {
+        let era = Era { term: rule.term, timeline: rule.timeline, start: rule.branched };
+        return Step::act(Effect::WriteLedger(ledger.clone().entering(era, rule.timeline)));
+    }
+    if !ledger.rewinding {
+        return Step::act(Effect::WriteLedger(ledger.clone().rewinding()));
+    }
+    Step::act(Effect::Rewind(peer))
+}
+
 /// A server that belongs to the term starts as its follower; any other starts alone and is looked at first.
 fn boot(state: &State, intent: &Intent, known: &KnownRule, peer: Option<Result<Peer, Wait>>) -> Step {
     let entered = state.notes.ledger().is_some_and(|ledger| ledger.era(known.rule.term).is_some());
@@ -91,6 +136,7 @@ fn stream(
     known: &KnownRule,
     up: &Up,
     peer: Option<Result<Peer, Wait>>,
+    now: Moment,
 ) -> Step {
     let Some(status) = &up.status else {
         return Step::Wait(Wait::NotAnswering(up.silent.clone()));
@@ -105,9 +151,12 @@ fn stream(
         None => return Step::Wait(no_leader(&known.rule)),
     };
     if up.source == Source::Of(peer.clone()) {
+        if never_arrives(state, &known.rule, up).is_some_and(|at| at <= now) {
+            return part(&known.rule, up);
+        }
         return attached(state, intent, known, up, status, &peer);
     }
-    attach(state, &known.rule, status, peer)
+    attach(state, &known.rule, up, status, peer)
 }
 
 fn attached(
@@ -130,15 +179,38 @@ fn attached(
     }
 }
 
-fn attach(state: &State, rule: &Rule, status: &LocalStatus, peer: Peer) -> Step {
+/// The log of this member is of no use to the leader's: its server is ended, and its data cut back when the leader serves.
+fn part(rule: &Rule, up: &Up) -> Step {
+    match rule.phase {
+        Phase::Serving => Step::act(Effect::Stop(up.run)),
+        Phase::Bootstrapping | Phase::Electing | Phase::Switching => Step::Wait(no_leader(rule)),
+    }
+}
+
+/// When a stream that should be there and is not counts as one that never will be: the leader serves and is heard, and refuses what this
+/// member asks it for, because their histories differ in a way that the rule alone does not tell.
+fn never_arrives(state: &State, rule: &Rule, up: &Up) -> Option<Moment> {
+    let hears = rule.phase == Phase::Serving && state.contact.heard.is_some();
+    let idle = up.status.as_ref().is_some_and(|status| !status.receiving);
+    (hears && idle).then(|| up.changed.max(state.lag.since).after(NEVER))
+}
+
+/// When that is to be looked at again.
+pub(super) fn wakes(state: &State) -> Option<Moment> {
+    let rule = &state.world.view.rule.as_ref()?.rule;
+    let follows = *rule.leader() != state.me.identity;
+    state.server.up().filter(|_| follows).and_then(|up| never_arrives(state, rule, up))
+}
+
+fn attach(state: &State, rule: &Rule, up: &Up, status: &LocalStatus, peer: Peer) -> Step {
     let Some(ledger) = state.notes.ledger() else {
         return Step::Wait(Wait::Refused(Refusal::NoLedger));
     };
+    if went_another_way(rule, status) {
+        return part(rule, up);
+    }
     if ledger.era(rule.term).is_some() {
         return Step::act(Effect::Follow(Some(peer)));
-    }
-    if went_another_way(rule, status) {
-        return Step::Wait(Wait::Refused(Refusal::OtherLineage));
     }
     let era = Era { term: rule.term, timeline: rule.timeline, start: rule.branched };
     Step::act(Effect::WriteLedger(ledger.clone().entering(era, status.timeline)))
@@ -150,5 +222,8 @@ fn went_another_way(rule: &Rule, status: &LocalStatus) -> bool {
     if status.timeline == rule.timeline {
         return false;
     }
-    status.timeline > rule.timeline || rule.branched.is_some_and(|start| status.position > start)
+    // While the term has only a candidate, its timeline begins where the candidate's log ended or before.
+    let chosen = rule.proposal.as_ref().and_then(|proposal| proposal.end);
+    let begins = rule.branched.or(chosen);
+    status.timeline > rule.timeline || begins.is_some_and(|start| status.position > start)
 }

@@ -7,12 +7,19 @@ use super::action::{Effect, EffectKind};
 use super::moment::Moment;
 use super::state::{State, Up};
 use super::step::Step;
+use super::{announce, lease};
 use crate::topology::{Phase, Rule};
+use std::time::Duration;
+
+/// How long a primary may leave every question unanswered: two askings, each given three seconds.
+const FROZEN_PRIMARY: Duration = Duration::from_secs(6);
+/// How long a standby may.
+const FROZEN_STANDBY: Duration = Duration::from_secs(20);
 
 /// Whether the server must be killed now.
-pub(super) fn must_fence(state: &State) -> bool {
+pub(super) fn must_fence(state: &State, now: Moment) -> bool {
     let Some(up) = state.server.up() else { return false };
-    if up.botched {
+    if up.botched || frozen(state, up).is_some_and(|at| at <= now) {
         return true;
     }
     let Some(known) = &state.world.view.rule else {
@@ -21,7 +28,23 @@ pub(super) fn must_fence(state: &State) -> bool {
     };
     // A rule below our own promise is an old one that was restored; nobody may act on it, and it deposes nobody.
     let promised = state.notes.ledger().map_or(known.rule.term, |ledger| ledger.promise);
-    up.writes() && known.rule.term >= promised.max(state.seen) && !may_write(state, &known.rule, up)
+    if !up.writes() {
+        return false;
+    }
+    let expired = lease::deadline(state, &known.rule).is_some_and(|end| end <= now);
+    expired || (known.rule.term >= promised.max(state.seen) && !may_write(state, &known.rule, up))
+}
+
+/// When a server that answered once and has fallen silent counts as frozen. A primary's clients wait; a standby is given the time of a slow disk.
+fn frozen(state: &State, up: &Up) -> Option<Moment> {
+    up.silent.as_ref()?;
+    let patience = if announce::leads(state) { FROZEN_PRIMARY } else { FROZEN_STANDBY };
+    up.answered.map(|answered| answered.max(up.changed).after(patience))
+}
+
+/// When the server must be ended by time alone.
+pub(super) fn wakes(state: &State) -> Option<Moment> {
+    state.server.up().and_then(|up| frozen(state, up))
 }
 
 fn may_write(state: &State, rule: &Rule, up: &Up) -> bool {
@@ -35,7 +58,8 @@ fn may_write(state: &State, rule: &Rule, up: &Up) -> bool {
             rule.primary == *me && !elsewhere
         }
         Phase::Bootstrapping => rule.primary == *me,
-        Phase::Electing | Phase::Switching => rule.coordinator.as_ref() == Some(me),
+        Phase::Switching => rule.coordinator.as_ref() == Some(me),
+        Phase::Electing => rule.proposal.as_ref().is_some_and(|proposal| proposal.candidate == *me),
     }
 }
 

@@ -9,10 +9,10 @@ use super::state::{Force, Gate, Server, State, Up};
 use super::step::{Step, first, settings};
 use super::voters::{Ballot, Next};
 use super::wait::{Refusal, Wait};
-use super::{ascend, route};
+use super::{ascend, lease, route, switch};
 use crate::database::{Quorum, Volume};
 use crate::position::LogPosition;
-use crate::topology::{Identity, Intent, OnLoss, Rule};
+use crate::topology::{DurabilityMode, Identity, Intent, OnLoss, Rule};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ pub(super) fn step(state: &State, intent: &Intent, known: &KnownRule, volume: &V
     }
     let up = match &state.server {
         Server::Unknown => return Step::Wait(Wait::Warden),
+        // The term ends with its server. An election may find a standby that is ready sooner than a recovery.
         Server::Down(_) => return ascend::new_term(state, intent, known),
         Server::Up(up) => up,
     };
@@ -47,7 +48,9 @@ pub(super) fn step(state: &State, intent: &Intent, known: &KnownRule, volume: &V
         // Nobody is let in while it is not known whom a commit waits for.
         return first(state, now, [voters, notes]);
     }
+    let hand_over = switch::begin(state, intent, known, up).unwrap_or(Step::Rest);
     let steps = [
+        hand_over,
         notes,
         gate(intent, rule, up, now, state),
         publish(state, intent, known, up, now),
@@ -83,6 +86,9 @@ fn gate(intent: &Intent, rule: &Rule, up: &Up, now: Moment, state: &State) -> St
     };
     if !enough {
         return Step::Wait(Wait::Durability { asked, have: rule.acks });
+    }
+    if !lease::holds(state, rule, now) {
+        return Step::Wait(Wait::Lease);
     }
     Step::act(Effect::OpenGate)
 }
@@ -176,7 +182,11 @@ fn voters(
         Next::CatchUp => Step::Wait(Wait::VotersCatchUp),
         Next::NeedsReplacement(member) => Step::Wait(Wait::NeedsReplacement(member)),
         Next::Swap { voters, acks } => {
-            let rule = Rule { voters, acks, ..rule.clone() };
+            let grants = match intent.durability.mode {
+                DurabilityMode::Async if !voters.is_empty() => 1,
+                DurabilityMode::Async | DurabilityMode::Quorum | DurabilityMode::All => acks,
+            };
+            let rule = Rule { voters, acks, grants, ..rule.clone() };
             Step::act(Effect::SwapRule {
                 route: route::of(state, intent, &rule, Some((up, now))),
                 rule,

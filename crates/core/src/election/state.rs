@@ -8,6 +8,7 @@ mod server;
 pub use server::{Down, Force, Gate, Server, Source, Up};
 
 use super::action::{AccessWanted, Effect, EffectKind, Issued, Run};
+use super::contact::Contact;
 use super::event::View;
 use super::failure::Failures;
 use super::ledger::Ledger;
@@ -84,6 +85,7 @@ pub(super) struct World {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pending {
     pub issued: Issued,
+    pub since: Moment,
     pub effect: Effect,
 }
 
@@ -122,12 +124,15 @@ pub struct State {
     pub(super) failures: Failures,
     pub(super) waiting: Option<(Wait, Moment)>,
     pub(super) stopping: Stopping,
+    pub(super) stop_asked: Option<Moment>,
     /// When each standby was last seen streaming in the present term.
     pub(super) streamed: BTreeMap<MemberId, Moment>,
     /// Since when this standby streams in bounds, or does not: what it says of itself follows with a delay, so that it does not flap.
     pub(super) lag: Lag,
     /// Since when fewer voters stream than a commit waits for.
     pub(super) short: Option<Moment>,
+    /// What is known of the others by their own word.
+    pub(super) contact: Contact,
     /// The highest term that the topology has shown to this run of the agent.
     pub(super) seen: Term,
     pub(super) alarm: Option<Moment>,
@@ -170,9 +175,11 @@ impl State {
             failures: Failures::default(),
             waiting: None,
             stopping: Stopping::No,
+            stop_asked: None,
             streamed: BTreeMap::new(),
             lag: Lag { now: Replication::Detached, since: Moment::default(), said: Replication::Detached },
             short: None,
+            contact: Contact::default(),
             seen: Term(0),
             alarm: None,
         }

@@ -4,7 +4,7 @@ use super::action::Effect;
 use super::moment::Moment;
 use super::state::{Server, State, Stopping};
 use super::wait::Wait;
-use super::{ascend, follow, guard, refuse, serve, stop};
+use super::{ascend, campaign, elect, follow, guard, pledge, refuse, serve, stop, switch};
 use crate::database::{Settings, Volume};
 use crate::election::KnownRule;
 use crate::topology::{Intent, Phase};
@@ -31,12 +31,12 @@ impl Step {
 }
 
 pub(super) fn next(state: &State, now: Moment) -> Step {
-    if guard::must_fence(state) {
+    if guard::must_fence(state, now) {
         return guard::fence(state, now);
     }
     match state.stopping {
         Stopping::No => {}
-        Stopping::Asked | Stopping::Told => return stop::step(state),
+        Stopping::Asked | Stopping::Told => return stop::step(state, now),
     }
     if state.pending.is_some() {
         return Step::Busy;
@@ -59,6 +59,9 @@ fn duty(state: &State, now: Moment) -> Step {
     }
     if let Some((key, reason)) = &state.world.unreadable {
         return Step::Wait(Wait::Unreadable { key: key.clone(), reason: reason.clone() });
+    }
+    if let Some(step) = summoned(state) {
+        return step;
     }
     if let Some(refusal) = refuse::volume(state, volume) {
         return Step::Wait(Wait::Refused(refusal));
@@ -89,23 +92,41 @@ fn first_notes(state: &State, intent: &Intent, volume: &Volume) -> Option<Step> 
     Some(Step::act(Effect::WriteLedger(ledger)))
 }
 
+/// A coordinator's asking comes before everything that the rule says, because the topology's own word of the term may be still on its way.
+fn summoned(state: &State) -> Option<Step> {
+    let summons = state.contact.summons.as_ref()?;
+    let (intent, known) = (state.world.view.intent.as_ref()?, state.world.view.rule.as_ref()?);
+    if let Some(step) = pledge::step(state, intent, known, summons.term) {
+        return Some(step);
+    }
+    let coordinator = Some(summons.from.member.clone());
+    (known.rule.term < summons.term)
+        .then_some(Step::Wait(Wait::Election { term: summons.term, coordinator }))
+}
+
 fn by_rule(state: &State, intent: &Intent, known: &KnownRule, volume: &Volume, now: Moment) -> Step {
     let rule = &known.rule;
     let me = &state.me.identity;
+    if let Some(step) = campaign::step(state, intent, known, now) {
+        return first(state, now, [step]);
+    }
     match rule.phase {
         Phase::Bootstrapping if rule.primary == *me => ascend::step(state, intent, known, volume),
         Phase::Bootstrapping => Step::Wait(Wait::Creating(rule.primary.member.clone())),
         Phase::Serving if rule.primary == *me => serve::step(state, intent, known, volume, now),
-        Phase::Serving => follow::step(state, intent, known, volume, Some(&rule.primary)),
-        Phase::Electing if rule.coordinator.as_ref() == Some(me) => {
-            ascend::step(state, intent, known, volume)
-        }
-        // A primary that starts anew on its own data is followed at once: its term counts only with its voters.
-        Phase::Electing => {
-            let leader = rule.coordinator.as_ref().filter(|coordinator| **coordinator == rule.primary);
-            follow::step(state, intent, known, volume, leader)
-        }
-        Phase::Switching => follow::step(state, intent, known, volume, None),
+        Phase::Serving => follow::step(state, intent, known, volume, Some(&rule.primary), now),
+        Phase::Electing => match &rule.proposal {
+            Some(proposal) if proposal.candidate == *me => ascend::step(state, intent, known, volume),
+            // Whoever was chosen is followed at once by those whose acknowledgement the term needs.
+            Some(proposal) => {
+                let leader = proposal.voters.contains(me).then_some(&proposal.candidate);
+                follow::step(state, intent, known, volume, leader, now)
+            }
+            None if rule.coordinator.as_ref() == Some(me) => elect::step(state, intent, known, now),
+            None => follow::step(state, intent, known, volume, None, now),
+        },
+        Phase::Switching if rule.primary == *me => switch::step(state, intent, known, now),
+        Phase::Switching => follow::step(state, intent, known, volume, None, now),
     }
 }
 

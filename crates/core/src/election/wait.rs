@@ -45,6 +45,25 @@ pub enum Wait {
         /// Who runs the election, if it is known.
         coordinator: Option<MemberId>,
     },
+    /// So many voters must pledge the term, or the old primary must.
+    Recruits {
+        /// The term.
+        term: Term,
+        /// How many have.
+        have: u32,
+        /// How many must.
+        needed: u32,
+    },
+    /// Enough have pledged; the others are given a moment.
+    Recruiting(Term),
+    /// What was granted to the old primary must run out before another serves.
+    Granted(MemberId),
+    /// The primary may let nobody in before enough members have granted it a lease, or the topology has shown that it leads.
+    Lease,
+    /// A switchover was asked for, and whoever is to take over does not stream in bounds.
+    Successor(Option<MemberId>),
+    /// Open transactions are given a moment before the primary stops.
+    Draining,
     /// The member's own record must be in the topology before others are sent to it.
     Unannounced,
     /// The server does not answer yet.
@@ -161,6 +180,28 @@ impl fmt::Display for Wait {
                 write!(f, "term {term} has no primary yet; {member} runs the election")
             }
             Self::Election { term, coordinator: None } => write!(f, "term {term} has no primary yet"),
+            Self::Recruits { term, have, needed: 0 } => write!(
+                f,
+                "term {term} can be led by the old primary alone, because no replica is sure to hold all; bring its pod and its volume back ({have} replicas have answered)"
+            ),
+            Self::Recruits { term, have, needed } => write!(
+                f,
+                "term {term} needs the word of {needed} replicas or of the old primary, and has that of {have}; bring their pods back"
+            ),
+            Self::Recruiting(term) => write!(f, "term {term} is being elected"),
+            Self::Granted(member) => {
+                write!(f, "{member} is silent, and what it was granted runs out before another serves")
+            }
+            Self::Lease => f.write_str(
+                "no client is let in before enough replicas, or etcd, have confirmed that this member leads",
+            ),
+            Self::Successor(Some(member)) => {
+                write!(f, "a switchover to {member} was asked for, which does not stream in bounds")
+            }
+            Self::Successor(None) => {
+                f.write_str("a switchover was asked for, and no replica streams in bounds")
+            }
+            Self::Draining => f.write_str("open transactions are given a moment before the primary hands over"),
             Self::Unannounced => f.write_str("this member's address is not yet in the topology"),
             Self::NotAnswering(None) => f.write_str("the database does not answer yet"),
             Self::NotAnswering(Some(reason)) => write!(f, "the database does not answer: {reason}"),

@@ -72,6 +72,37 @@ pub struct Proposal {
     pub acks: u32,
     /// How many of them will have to grant the lease.
     pub grants: u32,
+    /// Where the candidate's log ended when it was chosen: the term's timeline begins there or before. Absent if that is not known, because the
+    /// candidate is the primary itself.
+    #[serde(default)]
+    pub end: Option<LogPosition>,
+}
+
+impl Rule {
+    /// Who speaks for the term: the primary, or while there is none whoever was chosen, or who chooses.
+    pub fn leader(&self) -> &Identity {
+        match self.phase {
+            Phase::Bootstrapping | Phase::Serving | Phase::Switching => &self.primary,
+            Phase::Electing => {
+                let chosen = self.proposal.as_ref().map(|proposal| &proposal.candidate);
+                chosen.or(self.coordinator.as_ref()).unwrap_or(&self.primary)
+            }
+        }
+    }
+
+    /// How many voters the primary cannot do without: so many acknowledge each commit, or at least grant it its lease. No set of members that
+    /// leaves out fewer of the voters than this, or the primary itself, misses anything. 0 if only the primary holds all.
+    pub fn holders(&self) -> u32 {
+        self.acks.max(self.grants)
+    }
+
+    /// The voters and acknowledgements that the term's own names and quorum are made of.
+    pub fn slate(&self) -> (&BTreeSet<Identity>, u32) {
+        match &self.proposal {
+            Some(proposal) => (&proposal.voters, proposal.acks),
+            None => (&self.voters, self.acks),
+        }
+    }
 }
 
 /// What the members are doing in a term.

@@ -38,7 +38,7 @@ pub(super) fn absorb(state: &mut State, issued: Issued, outcome: Outcome, now: M
         | Outcome::RuleSwapped { .. }
         | Outcome::RoutePut(_) => {
             state.failures.succeeded(kind);
-            done(state, outcome, now);
+            done(state, outcome, pending.since, now);
         }
     }
     if let Some(up) = state.server.up_mut().filter(|_| kind.needs_server()) {
@@ -47,7 +47,7 @@ pub(super) fn absorb(state: &mut State, issued: Issued, outcome: Outcome, now: M
 }
 
 fn failed(state: &mut State, effect: &Effect, reason: String, retryable: bool, now: Moment) {
-    if let (Effect::Promote(_), Some(up)) = (effect, state.server.up_mut()) {
+    if let (Effect::Promote(_) | Effect::Detach, Some(up)) = (effect, state.server.up_mut()) {
         up.botched = true;
         state.failures.crashed(reason.clone(), now);
     }
@@ -55,7 +55,7 @@ fn failed(state: &mut State, effect: &Effect, reason: String, retryable: bool, n
         // It may or may not be in force.
         up.force = Force::Unknown;
     }
-    if let Effect::Initialize | Effect::Clone(_) = effect {
+    if let Effect::Initialize | Effect::Clone(_) | Effect::Rewind(_) = effect {
         // It may have come into place all the same; it is looked at before anything is made again.
         state.volume = None;
     }
@@ -65,7 +65,7 @@ fn failed(state: &mut State, effect: &Effect, reason: String, retryable: bool, n
     state.failures.failed(effect.kind(), reason, !retryable, now);
 }
 
-fn done(state: &mut State, outcome: Outcome, now: Moment) {
+fn done(state: &mut State, outcome: Outcome, asked: Moment, now: Moment) {
     match outcome {
         Outcome::Inspected(volume) => state.volume = Some(volume),
         Outcome::LedgerWritten(ledger) => {
@@ -77,6 +77,13 @@ fn done(state: &mut State, outcome: Outcome, now: Moment) {
         }
         // What there is now is looked at, not assumed.
         Outcome::Initialized | Outcome::Cloned => state.volume = None,
+        Outcome::Rewound => {
+            state.volume = None;
+            if let Server::Down(down) = &mut state.server {
+                down.diverged = false;
+                down.rewound = true;
+            }
+        }
         Outcome::Started { run, boot, settings, quorum } => {
             if run <= state.ended {
                 return;
@@ -93,18 +100,27 @@ fn done(state: &mut State, outcome: Outcome, now: Moment) {
         }
         Outcome::AccessEnsured(wanted) => state.access = Some(wanted),
         Outcome::RuleSwapped { known, route } => {
+            let serving = known.rule.phase == crate::topology::Phase::Serving;
+            let swapped = (serving && known.rule.primary == state.me.identity).then_some(asked);
             if let crate::topology::Phase::Serving = known.rule.phase {
                 state.failures.succeeded(EffectKind::Promote);
             }
             topology::rule(state, Some(known));
+            // A swap that succeeded shows, as a reading does, that nobody follows this member.
+            crate::election::contact::settle(state, now);
+            state.contact.confirmed = state.contact.confirmed.max(swapped);
             state.world.route = Some(route);
         }
         Outcome::RoutePut(route) => state.world.route = Some(route),
         Outcome::Following(peer) => {
-            on_server(state, |up| up.source = peer.map_or(Source::Alone, Source::Of));
+            on_server(state, |up| {
+                up.source = peer.map_or(Source::Alone, Source::Of);
+                up.end = None;
+            });
         }
         Outcome::Promoted(start) => on_server(state, |up| {
             up.promoted = Some(start);
+            up.end = None;
             up.status = None;
         }),
         Outcome::QuorumInForce { quorum, position } => {
@@ -116,8 +132,10 @@ fn done(state: &mut State, outcome: Outcome, now: Moment) {
             up.settings = Some(settings);
             up.settled = outcome;
         }),
-        Outcome::Detached(_) => on_server(state, |up| up.source = Source::Alone),
-        Outcome::Rewound => state.volume = None,
+        Outcome::Detached(end) => on_server(state, |up| {
+            up.source = Source::Alone;
+            up.end = Some(end);
+        }),
         // The server's end is told by the warden; a failure and a conflict are handled before.
         Outcome::Stopped | Outcome::Fenced | Outcome::Conflict(_) | Outcome::Failed { .. } => {}
     }

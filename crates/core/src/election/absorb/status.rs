@@ -26,6 +26,7 @@ pub(super) fn absorb(
         }
     };
     up.silent = None;
+    up.answered = Some(asked);
     let arrives = arrives(up, &status, term);
     let streaming: Vec<_> = status
         .standbys

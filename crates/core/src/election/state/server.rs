@@ -2,7 +2,7 @@
 //!
 //! All that is not known is taken for the worst: a quorum is set again, a source is pointed at again, an unfinished promotion starts over.
 
-use crate::database::{LocalStatus, Peer, Quorum, Settings, SettingsOutcome, TermRow};
+use crate::database::{LocalStatus, LogEnd, Peer, Quorum, Settings, SettingsOutcome, TermRow};
 use crate::election::action::Run;
 use crate::election::moment::Moment;
 use crate::position::LogPosition;
@@ -25,6 +25,10 @@ pub struct Down {
     pub how: Option<String>,
     /// Whether the next start is already counted on the volume.
     pub counted: bool,
+    /// Whether it was ended because its log is of no use to the primary's.
+    pub diverged: bool,
+    /// Whether its data was cut back to the primary's history, from which it must go on: by itself it is not whole.
+    pub rewound: bool,
 }
 
 /// A server that runs.
@@ -38,6 +42,10 @@ pub struct Up {
     pub changed: Moment,
     /// What it last said of itself.
     pub status: Option<LocalStatus>,
+    /// The moment of asking of the last answer in this run.
+    pub answered: Option<Moment>,
+    /// Standby: where its log ends, since it receives nothing any more.
+    pub end: Option<LogEnd>,
     /// Why it did not answer when it was last asked.
     pub silent: Option<String>,
     /// The quorum.
@@ -54,7 +62,7 @@ pub struct Up {
     pub promoted: Option<LogPosition>,
     /// The term's row that this run wrote, and where it ends.
     pub row: Option<(TermRow, LogPosition)>,
-    /// Whether a promotion of this run failed: it may be anywhere, and is killed.
+    /// Whether a promotion or the end of its stream failed: it may be anywhere, and is killed.
     pub botched: bool,
 }
 
@@ -119,6 +127,8 @@ impl Up {
             since: now,
             changed: now,
             status: None,
+            answered: None,
+            end: None,
             silent: None,
             force: Force::Unknown,
             gate: Gate::Unknown,

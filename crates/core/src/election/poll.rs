@@ -1,0 +1,171 @@
+//! Who is to lead a term, from what its recruits hold. Pure, and the heart of the promise that nothing acknowledged is lost.
+//!
+//! *Invariant*: every acknowledged commit is on the primary and on `acks` of the voters under which it was acknowledged. So a set of recruits
+//! that leaves out fewer voters than that, or that contains the primary, holds all of them; and whoever holds most of the newest log holds all.
+//! A killed primary's own end is unknown and may be acknowledged: if the set is sufficient by the primary alone, only the primary may lead.
+
+use super::message::{Holding, Log};
+use crate::LogPosition;
+use crate::term::Term;
+use crate::topology::{Identity, Intent, Proposal, Rule};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// How long a sufficient set waits for the others: whoever has not pledged is no voter of the term at first.
+const FOR_OTHERS: Duration = Duration::from_millis(100);
+/// How long a set that is sufficient by the crashed primary alone waits for voters, because a standby is ready sooner than a recovery.
+const FOR_VOTERS: Duration = Duration::from_secs(1);
+/// How long a primary that stopped in order waits for a standby that holds all.
+const FOR_SUCCESSOR: Duration = Duration::from_secs(3);
+
+/// The times after which a choice may change by itself.
+pub(super) const GRACES: [Duration; 3] = [FOR_OTHERS, FOR_VOTERS, FOR_SUCCESSOR];
+
+/// What a coordinator knows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Poll<'a> {
+    pub rule: &'a Rule,
+    pub intent: &'a Intent,
+    /// Who has pledged, the coordinator with them.
+    pub pledged: &'a BTreeMap<Identity, &'a Holding>,
+    /// For how long the term has been there.
+    pub waited: Duration,
+}
+
+/// What comes of a poll.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// More must pledge.
+    More {
+        /// How many voters have.
+        have: u32,
+        /// How many must, if the primary does not.
+        needed: u32,
+    },
+    /// Enough have, and a little more time may bring a better choice.
+    Soon,
+    /// This.
+    Chosen(Proposal),
+}
+
+/// Whether these members, by themselves, hold all that was acknowledged under the rule.
+pub(super) fn sufficient(rule: &Rule, members: &BTreeSet<&Identity>) -> bool {
+    members.contains(&rule.primary) || sufficient_voters(rule, members)
+}
+
+fn sufficient_voters(rule: &Rule, members: &BTreeSet<&Identity>) -> bool {
+    let have = rule.voters.iter().filter(|voter| members.contains(voter)).count();
+    needed(rule).is_some_and(|needed| have >= needed)
+}
+
+/// How many voters must pledge without the primary; none if no number suffices.
+fn needed(rule: &Rule) -> Option<usize> {
+    let holders = usize::try_from(rule.holders()).unwrap_or(usize::MAX);
+    (holders > 0).then(|| (rule.voters.len() + 1).saturating_sub(holders).max(1))
+}
+
+/// What a recruit is compared by: the term of the last of its log, then where that ends.
+type Rank = (Term, LogPosition);
+
+impl Poll<'_> {
+    pub(super) fn verdict(&self) -> Verdict {
+        let with_log: BTreeSet<&Identity> =
+            self.pledged.iter().filter(|(_, holding)| holding.log != Log::Nothing).map(|(id, _)| id).collect();
+        let by_voters = sufficient_voters(self.rule, &with_log);
+        let primary = self.pledged.get(&self.rule.primary).map(|holding| holding.log);
+        let all = self.rule.voters.iter().chain([&self.rule.primary]).all(|id| self.pledged.contains_key(id));
+        match primary {
+            Some(Log::Closed { term, at }) => self.after_closed(term, at.position, all),
+            Some(Log::Open { .. }) if !by_voters => {
+                self.when(all || self.waited >= FOR_VOTERS, self.rule.primary.clone())
+            }
+            Some(Log::Open { .. } | Log::Ends { .. }) if by_voters || primary_ends(primary) => {
+                self.best_of_all(all || self.waited >= FOR_OTHERS)
+            }
+            Some(Log::Nothing) | None if by_voters => self.best_of_all(all || self.waited >= FOR_OTHERS),
+            Some(Log::Nothing | Log::Open { .. } | Log::Ends { .. }) | None => self.more(&with_log),
+        }
+    }
+
+    fn more(&self, with_log: &BTreeSet<&Identity>) -> Verdict {
+        let have = self.rule.voters.iter().filter(|voter| with_log.contains(voter)).count();
+        Verdict::More {
+            have: u32::try_from(have).unwrap_or(u32::MAX),
+            needed: needed(self.rule).map_or(0, |needed| u32::try_from(needed).unwrap_or(u32::MAX)),
+        }
+    }
+
+    /// The primary was stopped in order: whoever holds its last record holds all.
+    fn after_closed(&self, term: Term, at: LogPosition, all: bool) -> Verdict {
+        let to = self.intent.switchover.as_ref().and_then(|switchover| switchover.to.as_ref());
+        let whole: Vec<&Identity> = self
+            .ranked()
+            .filter(|(id, rank)| **id != self.rule.primary && rank.0 == term && rank.1 > at)
+            .map(|(id, _)| id)
+            .collect();
+        let wanted = whole.iter().find(|id| Some(&id.member) == to);
+        let in_time = all || self.waited >= FOR_OTHERS;
+        match (wanted, whole.first()) {
+            (Some(wanted), _) => self.when(in_time, (*wanted).clone()),
+            (None, Some(any)) => self.when(if to.is_some() { all || self.waited >= FOR_VOTERS } else { in_time }, (*any).clone()),
+            (None, None) => self.when(all || self.waited >= FOR_SUCCESSOR, self.rule.primary.clone()),
+        }
+    }
+
+    fn best_of_all(&self, in_time: bool) -> Verdict {
+        let best = self.ranked().max_by(|(a, left), (b, right)| left.cmp(right).then_with(|| b.cmp(a)));
+        match best {
+            Some((best, _)) => self.when(in_time, best.clone()),
+            None => Verdict::More { have: 0, needed: 1 },
+        }
+    }
+
+    /// Those who may lead, each with what it is compared by.
+    fn ranked(&self) -> impl Iterator<Item = (&Identity, Rank)> {
+        self.pledged.iter().filter_map(|(id, holding)| {
+            let belongs = self.intent.members.get(&id.member) == Some(&id.claim);
+            let same = self.rule.system.is_none() || holding.system == self.rule.system;
+            match holding.log {
+                Log::Ends { term, end } if belongs && same => Some((id, (term, end.position))),
+                Log::Ends { .. } | Log::Nothing | Log::Closed { .. } | Log::Open { .. } => None,
+            }
+        })
+    }
+
+    fn when(&self, in_time: bool, candidate: Identity) -> Verdict {
+        if in_time { Verdict::Chosen(self.proposal(candidate)) } else { Verdict::Soon }
+    }
+
+    /// The voters of the term: the recruits that can follow at once; the others are added when they do. Only if there are fewer than a commit
+    /// waits for, those are named too who must come back first.
+    fn proposal(&self, candidate: Identity) -> Proposal {
+        let rule = self.rule;
+        if candidate == rule.primary {
+            return Proposal {
+                candidate,
+                voters: rule.voters.clone(),
+                acks: rule.acks,
+                grants: rule.grants,
+                end: None,
+            };
+        }
+        let end = self.pledged.get(&candidate).and_then(|holding| match holding.log {
+            Log::Ends { end, .. } => Some(end.position),
+            Log::Nothing | Log::Closed { .. } | Log::Open { .. } => None,
+        });
+        let mut voters: BTreeSet<Identity> =
+            self.ranked().map(|(id, _)| id.clone()).filter(|id| *id != candidate).collect();
+        let wanted = usize::try_from(rule.holders()).unwrap_or(usize::MAX);
+        for absent in [&rule.primary].into_iter().chain(&rule.voters) {
+            if voters.len() < wanted && *absent != candidate {
+                voters.insert(absent.clone());
+            }
+        }
+        let most = u32::try_from(voters.len()).unwrap_or(u32::MAX);
+        Proposal { candidate, voters, acks: rule.acks.min(most), grants: rule.grants.min(most), end }
+    }
+}
+
+fn primary_ends(primary: Option<Log>) -> bool {
+    matches!(primary, Some(Log::Ends { .. }))
+}
