@@ -17,7 +17,7 @@ mod stream;
 
 pub use fleet::{Data, Databases, Disk};
 pub use log::{Body, Branch, End, Log, Record};
-pub use release::Commit;
+pub use release::{Commit, Committed};
 pub use server::{Role, Sender, Server, Source, Wait};
 pub use stream::{Connection, Shipment};
 

@@ -11,6 +11,13 @@ use berth_core::{Term, Timeline};
 /// Why something was not done.
 pub type Refused = &'static str;
 
+impl Data {
+    /// Whether a rewind finds anything to do: it compares timelines and where they were left.
+    fn rewinds(&self, theirs: &Self) -> bool {
+        self.log.newest() != theirs.log.newest() && self.log.end() > self.log.parts_from(&theirs.log)
+    }
+}
+
 impl Databases {
     /// Makes a database on an empty volume.
     pub fn initialize(&mut self, who: Who, system: u32) -> Result<(), Refused> {
@@ -60,11 +67,10 @@ impl Databases {
         if mine.system != theirs.system {
             return Err("it is another database");
         }
-        let parts = mine.log.parts_from(&theirs.log);
-        let same_timeline = mine.log.newest() == theirs.log.newest();
-        if !mine.torn && (same_timeline || mine.log.end() <= parts) {
+        if !mine.torn && !mine.rewinds(&theirs) {
             return Ok(());
         }
+        let parts = mine.log.parts_from(&theirs.log);
         // What was before the parting is kept as it is, whatever it holds.
         let records = theirs.log.between(parts, theirs.log.end());
         mine.log.cut(parts);
@@ -72,6 +78,12 @@ impl Databases {
         mine.log.flush();
         (mine.control, mine.closed, mine.torn) = (theirs.control, None, false);
         Ok(())
+    }
+
+    /// A rewind begins: if it has anything to do, what lies there is no database until it ends.
+    pub fn tear(&mut self, who: Who, source: Who) {
+        let (Ok(theirs), Some(mine)) = (self.served(source), self.data_mut(who)) else { return };
+        mine.torn |= mine.rewinds(&theirs);
     }
 
     /// Starts a server, as a standby.
@@ -96,22 +108,18 @@ impl Databases {
         Ok(())
     }
 
-    /// Points a standby at a source, or at nobody; its connection ends.
+    /// Points a standby at a source, or at nobody; its end of the connection is closed.
     pub fn follow(&mut self, who: Who, source: Option<Source>) -> Result<(), Refused> {
         let server = self.servers.get_mut(&who).ok_or("no server runs")?;
         if server.writes() {
             return Err("it is a primary");
         }
-        let connected = server.receiver.map(|from| from.address.who);
-        let data = self.data_mut(who).ok_or("there is no data")?;
-        data.source = source;
-        if let Some(from) = connected {
-            self.disconnect(from, who);
-        }
+        server.receiver = None;
+        self.data_mut(who).ok_or("there is no data")?.source = source;
         Ok(())
     }
 
-    /// Ends recovery onto this timeline, and returns where it begins.
+    /// Ends recovery onto this timeline, and returns where it begins. Its ends of all connections are closed.
     pub fn promote(&mut self, who: Who, timeline: Timeline, led: Term) -> Result<End, Refused> {
         let server = self.servers.get_mut(&who).ok_or("no server runs")?;
         if server.writes() {
@@ -126,14 +134,9 @@ impl Databases {
         data.log.write(who, Body::Forked);
         data.log.flush();
         server.role = Role::Primary { led };
-        let followers: Vec<Who> = server.senders.keys().copied().collect();
-        let source = server.receiver.map(|from| from.address.who);
-        for follower in followers {
-            self.disconnect(who, follower);
-        }
-        if let Some(source) = source {
-            self.disconnect(source, who);
-        }
+        server.receiver = None;
+        // Who streamed from the standby connects anew.
+        server.senders.clear();
         Ok(start)
     }
 

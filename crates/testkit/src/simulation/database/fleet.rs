@@ -112,14 +112,16 @@ impl Databases {
         self.data(who).map_or(&[], |data| data.log.history())
     }
 
-    /// Ends the connection between a source and a standby at both ends.
-    pub fn disconnect(&mut self, source: Who, standby: Who) {
+    /// Closes a source's end of a standby's connection.
+    pub fn close_sender(&mut self, source: Who, standby: Who) {
         if let Some(server) = self.servers.get_mut(&source) {
             server.senders.remove(&standby);
         }
-        if let Some(server) = self.servers.get_mut(&standby)
-            && server.receiver.is_some_and(|from| from.address.who == source)
-        {
+    }
+
+    /// Closes a standby's end of its connection.
+    pub fn close_receiver(&mut self, standby: Who) {
+        if let Some(server) = self.servers.get_mut(&standby) {
             server.receiver = None;
         }
     }

@@ -15,6 +15,17 @@ pub struct Commit {
     pub end: End,
 }
 
+/// What comes of a commit when its record is flushed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Committed {
+    /// It waits for standbys.
+    Waits,
+    /// Standbys had flushed so much already.
+    Released,
+    /// Nobody is waited for.
+    Unwaited,
+}
+
 impl Databases {
     /// A tenant writes a row: it is in the log, and neither flushed nor acknowledged. None if it is refused.
     pub fn write(&mut self, who: Who, row: u32) -> Option<Commit> {
@@ -26,14 +37,17 @@ impl Databases {
         Some(Commit { row, end: data.log.write(who, Body::Row(row)) })
     }
 
-    /// The commit's record is flushed: it is acknowledged at once, or waits. Says whether it is acknowledged.
-    pub fn commit(&mut self, who: Who, commit: Commit) -> bool {
-        let Some(server) = self.servers.get_mut(&who) else { return false };
-        if !server.armed || commit.end <= server.released {
-            return true;
+    /// The commit's record is flushed: it is acknowledged at once, or waits.
+    pub fn commit(&mut self, who: Who, commit: Commit) -> Committed {
+        let Some(server) = self.servers.get_mut(&who) else { return Committed::Waits };
+        if !server.armed {
+            return Committed::Unwaited;
+        }
+        if commit.end <= server.released {
+            return Committed::Released;
         }
         server.pending.push(commit);
-        false
+        Committed::Waits
     }
 
     /// A standby's word on how far it has flushed arrives. Returns the commits that it releases.
@@ -73,6 +87,11 @@ impl Databases {
         if let Some(sender) = server.senders.get_mut(&standby) {
             sender.read = wait;
         }
+    }
+
+    /// The setting that a standby's walsender last read.
+    pub fn read_by(&self, who: Who, standby: Who) -> Option<Wait> {
+        Some(self.servers.get(&who)?.senders.get(&standby)?.read.clone())
     }
 
     /// Whether any walsender counts.
