@@ -6,6 +6,7 @@ use crate::{Place, Tenant, eventually};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 use std::time::Duration;
 
 /// Long enough for a cluster on a busy machine of two cores; a story that needs a tighter bound says so itself.
@@ -148,6 +149,15 @@ impl Database {
     pub fn scale(&self, members: u32) -> Result<()> {
         let replicas = format!("--replicas={members}");
         kubectl(&["scale", "databasecluster", &self.name, "-n", &self.namespace, &replicas]).map(drop)
+    }
+
+    /// Asks for a planned switchover, as a person does.
+    pub fn switch_over(&self) -> Result<()> {
+        let said = Command::new("berth").args(["switchover", &self.tenant_name()]).output().context("berth")?;
+        if !said.status.success() {
+            bail!("berth switchover: {}", String::from_utf8_lossy(&said.stderr));
+        }
+        Ok(())
     }
 
     /// Sets `spec.state`.

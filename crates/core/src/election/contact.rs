@@ -57,6 +57,8 @@ pub(super) struct Contact {
     /// Leader: the reading of the rule that is under way, and the last one that was begun.
     pub confirming: Option<u64>,
     pub confirm_sent: Option<Moment>,
+    /// Whether a swap of the rule failed without a word of whether it was done: nothing is decided from the rule before it was read anew.
+    pub unsure: bool,
     /// Who would pledge another term than the present one.
     pub would: BTreeMap<Identity, bool>,
     /// Coordinator: who has pledged its term.

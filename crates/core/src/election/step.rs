@@ -60,6 +60,9 @@ fn duty(state: &State, now: Moment) -> Step {
     if let Some((key, reason)) = &state.world.unreadable {
         return Step::Wait(Wait::Unreadable { key: key.clone(), reason: reason.clone() });
     }
+    if state.contact.unsure && state.world.view.rule.is_some() {
+        return Step::Wait(Wait::Unsure);
+    }
     if let Some(step) = summoned(state) {
         return step;
     }

@@ -104,7 +104,8 @@ fn recruit(state: &mut State, known: &KnownRule, now: Moment, said: &mut Vec<(Me
 
 /// The lease: told to the warden when it has grown, and confirmed by the topology when it runs out.
 fn hold(state: &mut State, known: &KnownRule, now: Moment, actions: &mut Vec<Action>) {
-    if lease::must_confirm(state, &known.rule, now) && state.world.away.is_none() {
+    let unsure = state.contact.unsure && is_due(state.contact.confirm_sent, AGAIN, now);
+    if (unsure || lease::must_confirm(state, &known.rule, now)) && state.world.away.is_none() {
         let number = state.number();
         state.contact.confirming = Some(number);
         state.contact.confirm_sent = Some(now);
@@ -128,5 +129,6 @@ pub(super) fn next(state: &State, now: Moment) -> Option<Moment> {
     let choice = if chooses(state, known) { elect::wakes(state, rule, now) } else { None };
     let lease = state.server.up().filter(|up| up.writes()).and_then(|_| lease::deadline(state, rule));
     let confirm = lease.map(|_| now.after(BEAT));
-    [beat, turn, recruit, choice, lease, confirm].into_iter().flatten().map(|at| at.max(now)).min()
+    let unsure = state.contact.unsure.then(|| now.after(AGAIN));
+    [beat, turn, recruit, choice, lease, confirm, unsure].into_iter().flatten().map(|at| at.max(now)).min()
 }

@@ -1,6 +1,7 @@
 //! Stories of one member, told as what it hears and what it does next; and random ones, over which the invariants must hold.
 
 mod bootstrap;
+mod elect;
 mod follow;
 mod properties;
 mod refuse;

@@ -60,6 +60,8 @@ pub enum Wait {
     Granted(MemberId),
     /// The primary may let nobody in before enough members have granted it a lease, or the topology has shown that it leads.
     Lease,
+    /// It is not known whether the last change of the rule was done.
+    Unsure,
     /// A switchover was asked for, and whoever is to take over does not stream in bounds.
     Successor(Option<MemberId>),
     /// Open transactions are given a moment before the primary stops.
@@ -195,6 +197,7 @@ impl fmt::Display for Wait {
             Self::Lease => f.write_str(
                 "no client is let in before enough replicas, or etcd, have confirmed that this member leads",
             ),
+            Self::Unsure => f.write_str("etcd did not say whether the last change was made; it is being read"),
             Self::Successor(Some(member)) => {
                 write!(f, "a switchover to {member} was asked for, which does not stream in bounds")
             }

@@ -1,6 +1,7 @@
 //! What another member said. Whatever speaks of another term than the one that is known is dropped, but for a recruiter's word, which may
 //! come before the topology's own.
 
+use super::topology;
 use crate::election::campaign;
 use crate::election::contact::{Recruit, Summons};
 use crate::election::event::KnownRule;
@@ -79,7 +80,12 @@ pub(super) fn confirmed(
         return;
     }
     state.contact.confirming = None;
-    let (Ok(Some(read)), Some(known)) = (result, &state.world.view.rule) else { return };
+    let Ok(read) = result else { return };
+    if state.contact.unsure {
+        state.contact.unsure = false;
+        topology::newer(state, read.clone().map(|read| *read));
+    }
+    let (Some(read), Some(known)) = (read, &state.world.view.rule) else { return };
     let same = read.rule.term == known.rule.term && read.rule.phase == Phase::Serving;
     if same && read.rule.primary == state.me.identity {
         state.contact.confirmed = state.contact.confirmed.max(Some(asked));

@@ -59,6 +59,10 @@ fn failed(state: &mut State, effect: &Effect, reason: String, retryable: bool, n
         // It may have come into place all the same; it is looked at before anything is made again.
         state.volume = None;
     }
+    if let Effect::SwapRule { .. } = effect {
+        // It may have been done all the same.
+        state.contact.unsure = true;
+    }
     if let (Effect::Follow(_), Some(up)) = (effect, state.server.up_mut()) {
         up.source = Source::Unknown;
     }
@@ -100,6 +104,7 @@ fn done(state: &mut State, outcome: Outcome, asked: Moment, now: Moment) {
         }
         Outcome::AccessEnsured(wanted) => state.access = Some(wanted),
         Outcome::RuleSwapped { known, route } => {
+            state.contact.unsure = false;
             let serving = known.rule.phase == crate::topology::Phase::Serving;
             let swapped = (serving && known.rule.primary == state.me.identity).then_some(asked);
             if let crate::topology::Phase::Serving = known.rule.phase {

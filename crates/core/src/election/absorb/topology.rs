@@ -19,9 +19,7 @@ pub(super) fn absorb(state: &mut State, news: News) {
             state.world.unreadable = None;
         }
         News::Rule(known) => {
-            if known.as_ref().is_none_or(|known| known.revision >= revision(state)) {
-                rule(state, known.map(|known| *known));
-            }
+            newer(state, known.map(|known| *known));
             state.world.unreadable = None;
         }
         News::Member(member, record) => {
@@ -42,6 +40,13 @@ pub(super) fn absorb(state: &mut State, news: News) {
     }
 }
 
+/// The rule, unless it is a late word.
+pub(super) fn newer(state: &mut State, known: Option<KnownRule>) {
+    if known.as_ref().is_none_or(|known| known.revision >= revision(state)) {
+        rule(state, known);
+    }
+}
+
 fn revision(state: &State) -> RuleRevision {
     state.world.view.rule.as_ref().map_or(RuleRevision(i64::MIN), |known| known.revision)
 }
@@ -57,6 +62,7 @@ pub(super) fn listed(state: &mut State, view: View) {
     state.world.listed = true;
     state.world.away = None;
     state.world.unreadable = None;
+    state.contact.unsure = false;
     let known = view.rule.clone();
     state.world.view = View { rule: state.world.view.rule.take(), ..view };
     rule(state, known);

@@ -88,8 +88,42 @@ fn a_log_that_went_another_way_is_never_attached(#[case] timeline: u32, #[case] 
     story.until(EffectKind::Start);
     story.succeeds();
     story.status(standby_status(timeline, position, false));
-    assert_eq!(story.doing, None);
-    assert_eq!(story.wait(), Some(&Wait::Refused(Refusal::OtherLineage)));
+    assert_eq!(story.effect(), &Effect::Stop(Run(1)), "never attached");
+    let done = story.until(EffectKind::Rewind);
+    assert_eq!(done, [EffectKind::Stop, EffectKind::Inspect, EffectKind::WriteLedger]);
+    assert!(story.state.notes.ledger().unwrap().rewinding, "noted before anything is cut");
+    assert_eq!(story.effect(), &Effect::Rewind(peer(5)));
+    story.until(EffectKind::Start);
+    assert!(matches!(story.effect(), Effect::Start { boot: Boot::Following(_), .. }));
+    assert!(!story.state.notes.ledger().unwrap().rewinding);
+}
+
+#[test]
+fn data_that_was_being_cut_back_when_the_agent_died_is_cut_back_again_and_never_started() {
+    let notes = Notes::Present(ledger('b').rewinding());
+    let mut story = Story::started('b', notes, present(), view(Some(next_term())));
+    assert_eq!(story.effect(), &Effect::Rewind(peer(5)));
+    story.answer(Outcome::Failed { reason: "the source went away".to_owned(), retryable: true });
+    story.settles();
+    while story.doing.is_none() {
+        story.pass(Duration::from_millis(100));
+    }
+    assert_eq!(story.effect(), &Effect::Rewind(peer(5)));
+}
+
+#[test]
+fn a_stream_that_never_comes_from_a_primary_that_is_heard_is_taken_for_another_history() {
+    let mut story = streaming();
+    for _ in 0..40 {
+        story.told('a', Message::Beat { term: Term(4), at: story.now });
+        story.status(standby_status(5, 450, false));
+        if story.doing.is_some() {
+            break;
+        }
+        story.pass(Duration::from_millis(500));
+    }
+    assert_eq!(story.effect(), &Effect::Stop(Run(1)));
+    story.until(EffectKind::Rewind);
 }
 
 #[test]
@@ -97,6 +131,7 @@ fn a_primary_that_starts_anew_is_followed_before_it_serves() {
     let mut story = streaming();
     let mut electing = next_term();
     (electing.phase, electing.coordinator, electing.branched) = (Phase::Electing, Some(identity('a')), None);
+    electing.proposal = Some(proposal('a', "bc"));
     story.rule(electing, 41);
     assert_eq!(story.until(EffectKind::Follow), [EffectKind::WriteLedger]);
     assert_eq!(story.effect(), &Effect::Follow(Some(peer(5))));

@@ -128,6 +128,7 @@ impl World {
         let promise = self.promise();
         let (state, actions) = decide(&self.state, event, self.now);
         self.state = state;
+        let mut words = Vec::new();
         for action in actions {
             match action {
                 Action::Run { issued, effect } => {
@@ -138,8 +139,23 @@ impl World {
                     self.stored.members.insert(member('a'), *record);
                     self.hear(Event::Announced { number, result: Ok(()) });
                 }
+                // The other two hear everything and grant what they may; nobody else is ever recruited.
+                Action::Send { to, message: Message::Beat { term, at }, .. } => {
+                    let stored = self.stored.rule.as_ref().is_some_and(|known| known.rule.term == term);
+                    if let (true, Some(from)) = (stored, identities("bc").into_iter().find(|id| id.member == to)) {
+                        words.push(Event::Heard { from, message: Message::Grant { term, at } });
+                    }
+                }
+                Action::Send { .. } | Action::Lease(_) => {}
+                Action::Confirm { number } => {
+                    let result = Ok(self.stored.rule.clone().map(Box::new));
+                    words.push(Event::Confirmed { number, asked: self.now, result });
+                }
                 Action::Exit => panic!("nobody asked it to stop"),
             }
+        }
+        for word in words {
+            self.hear(word);
         }
         assert!(self.promise() >= promise, "a promise never shrinks");
         self.check();
@@ -168,7 +184,8 @@ impl World {
                 let quorum = &self.server.as_ref().expect("only a server is promoted").quorum;
                 match quorum {
                     Quorum::Any { .. } => {
-                        let wanted = setting(rule.term, &rule.voters, rule.acks, &Quorum::None);
+                        let (voters, acks) = rule.slate();
+                        let wanted = setting(rule.term, voters, acks, &Quorum::None);
                         assert_eq!(quorum, &wanted, "the quorum is set first");
                     }
                     Quorum::Nobody | Quorum::None => assert_eq!(rule.acks, 0, "the quorum is set first"),
@@ -196,6 +213,8 @@ impl World {
             Effect::Start { .. } => assert!(self.server.is_none(), "one server at a time"),
             Effect::Inspect
             | Effect::WriteLedger(_)
+            | Effect::Detach
+            | Effect::Rewind(_)
             | Effect::Stop(_)
             | Effect::Fence
             | Effect::SetQuorum(_)
@@ -210,7 +229,7 @@ impl World {
     fn check(&self) {
         let (Some(server), Some(known)) = (&self.server, self.believed()) else { return };
         let rule = &known.rule;
-        let leads = rule.primary == identity('a') || rule.coordinator == Some(identity('a'));
+        let leads = *rule.leader() == identity('a');
         let seen_to_write = self.state.server.up().is_some_and(Up::writes);
         if server.primary && seen_to_write && !leads && rule.term >= self.promise() {
             let fencing = self.pending.as_ref().is_some_and(|(_, effect)| *effect == Effect::Fence);
@@ -251,6 +270,7 @@ impl World {
             receiving: false,
             behind: None,
             standbys: standbys.collect(),
+            transactions: 0,
         };
         Some((server.run, status))
     }
@@ -297,7 +317,9 @@ impl World {
                     Outcome::Conflict(Box::new(self.stored.clone()))
                 }
             }
-            Effect::Follow(_)
+            Effect::Rewind(_) => Outcome::Rewound,
+            Effect::Detach
+            | Effect::Follow(_)
             | Effect::Promote(_)
             | Effect::SetQuorum(_)
             | Effect::WriteTerm(_)
@@ -342,6 +364,9 @@ impl World {
         let gone = || Outcome::Failed { reason: "the server is gone".to_owned(), retryable: true };
         let Some(server) = self.server.as_mut() else { return gone() };
         match effect.clone() {
+            Effect::Detach => {
+                Outcome::Detached(crate::database::LogEnd { timeline: server.timeline, position })
+            }
             Effect::Follow(peer) => Outcome::Following(peer),
             Effect::Promote(timeline) => {
                 (server.primary, server.timeline) = (true, timeline);
@@ -363,6 +388,7 @@ impl World {
             | Effect::WriteLedger(_)
             | Effect::Initialize
             | Effect::Clone(_)
+            | Effect::Rewind(_)
             | Effect::Start { .. }
             | Effect::Stop(_)
             | Effect::Fence

@@ -29,7 +29,11 @@ fn a_new_term_is_won_before_the_server_starts() {
     assert_eq!((rule.term, rule.phase, rule.timeline), (Term(5), Phase::Electing, Timeline(6)));
     assert_eq!((rule.coordinator, rule.branched), (Some(identity('a')), None));
     assert_eq!((rule.voters, rule.acks), (identities("bc"), 1), "an election changes nobody's vote");
-    assert_eq!(story.until(EffectKind::Start), [EffectKind::SwapRule, EffectKind::WriteLedger]);
+    assert_eq!(
+        story.until(EffectKind::Start),
+        [EffectKind::SwapRule, EffectKind::WriteLedger, EffectKind::SwapRule, EffectKind::WriteLedger],
+        "the pledge, the choice of itself when nobody else answers, the count of the start"
+    );
     assert_eq!(
         story.effect(),
         &Effect::Start { boot: Boot::Alone, settings: settings(5), quorum: any(1, "bc", 5) },
@@ -65,7 +69,7 @@ fn the_term_counts_only_when_a_voter_under_its_new_name_has_it_on_disk() {
     story.status(primary_status(6, 560, 5, "b"));
     let rule = story.swapping();
     assert_eq!((rule.phase, rule.branched), (Phase::Serving, Some(LogPosition(500))));
-    assert_eq!(rule.coordinator, None);
+    assert_eq!((rule.coordinator.clone(), rule.proposal.clone()), (None, None));
 }
 
 #[test]
@@ -134,6 +138,7 @@ fn a_term_in_which_a_promotion_may_have_happened_is_followed_by_the_next() {
     let mut electing = rule();
     (electing.term, electing.phase, electing.timeline) = (Term(5), Phase::Electing, Timeline(6));
     (electing.coordinator, electing.branched) = (Some(identity('a')), None);
+    electing.proposal = Some(proposal('a', "bc"));
     let era = Era { term: Term(5), timeline: Timeline(6), start: None };
     let set_out = ledger('a').entering(era, Timeline(5));
     let story = Story::started('a', Notes::Present(set_out), present(), view(Some(electing.clone())));

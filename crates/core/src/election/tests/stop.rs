@@ -1,12 +1,15 @@
-//! The pod's end: the proxies hold, the server stops in order, and the rule is left as it is.
+//! The pod's end: a primary hands its term on; if it cannot, the proxies hold, the server stops in order, and the rule is left as it is.
 
 use super::story::*;
+use crate::Term;
 use crate::election::*;
-use crate::topology::{Activity, Admission};
+use crate::topology::{Activity, Admission, Phase};
+use std::time::Duration;
 
 #[test]
-fn a_primary_tells_the_proxies_stops_and_exits() {
+fn a_primary_without_a_successor_tells_the_proxies_stops_and_exits() {
     let mut story = serving();
+    story.status(primary_status(5, 450, 4, ""));
     story.hear(Event::StopAsked);
     let Effect::PutRoute { route, .. } = story.effect() else { panic!("{:?}", story.effect()) };
     assert_eq!(route.admission, Admission::Closed);
@@ -21,6 +24,7 @@ fn a_primary_tells_the_proxies_stops_and_exits() {
 #[test]
 fn proxies_that_cannot_be_told_hold_nothing_up() {
     let mut story = serving();
+    story.status(primary_status(5, 450, 4, ""));
     story.hear(Event::StopAsked);
     story.answer(Outcome::Failed { reason: "away".to_owned(), retryable: true });
     assert_eq!(story.effect(), &Effect::Stop(Run(1)));
@@ -29,6 +33,50 @@ fn proxies_that_cannot_be_told_hold_nothing_up() {
     story.hear(Event::Topology(News::Away("refused".to_owned())));
     story.hear(Event::StopAsked);
     assert_eq!(story.effect(), &Effect::Stop(Run(1)));
+}
+
+#[test]
+fn a_primary_whose_pod_ends_hands_its_term_on_and_exits_when_somebody_was_chosen() {
+    let mut story = serving();
+    story.hear(Event::StopAsked);
+    let rule = story.swapping();
+    assert_eq!((rule.phase, rule.term), (Phase::Switching, Term(4)), "proxies hold what has not begun");
+    story.succeeds();
+    let mut busy = primary_status(5, 460, 4, "bc");
+    busy.transactions = 1;
+    story.pass(Duration::from_millis(100));
+    story.status(busy);
+    assert_eq!(story.doing, None, "open transactions are given a moment");
+    story.status(primary_status(5, 470, 4, "bc"));
+    assert_eq!(story.succeeds(), Effect::Stop(Run(1)));
+    assert!(!story.exited, "it still has to choose");
+    assert_eq!((story.swapping().phase, story.swapping().term), (Phase::Electing, Term(5)));
+    story.succeeds();
+    story.answer(Outcome::Inspected(closed(470)));
+    assert_eq!(story.succeeds().kind(), EffectKind::WriteLedger, "its own pledge");
+    for (name, position) in [('b', 470), ('c', 471)] {
+        story.told(name, pledged(5, ends(4, 5, position)));
+    }
+    story.until(EffectKind::SwapRule);
+    let chosen = story.swapping().proposal.clone().unwrap();
+    assert_eq!(chosen.candidate, identity('c'), "whoever holds the last record of the primary holds all");
+    story.succeeds();
+    assert!(story.exited);
+}
+
+#[test]
+fn a_hand_over_that_nobody_can_take_ends_with_the_pod() {
+    let mut story = serving();
+    story.hear(Event::StopAsked);
+    story.until(EffectKind::Stop);
+    story.pass(Duration::from_secs(3));
+    story.until(EffectKind::Inspect);
+    story.answer(Outcome::Inspected(closed(470)));
+    for _ in 0..120 {
+        story.settles();
+        story.pass(Duration::from_millis(100));
+    }
+    assert!(story.exited);
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! A member with a world around it that answers as real parts would, one word at a time.
 
-use crate::database::{LocalStatus, Quorum, Settings, SettingsOutcome, Standby, Volume};
+use crate::database::{LocalStatus, LogEnd, Quorum, Settings, SettingsOutcome, Standby, Volume};
 use crate::election::*;
 use crate::topology::{
     Access, Activity, BootstrapGrant, Durability, DurabilityMode, EngineKind, Identity, Intent, MemberRecord,
-    OnLoss, Phase, Replication, Rule,
+    OnLoss, Phase, Proposal, Replication, Rule,
 };
 use crate::{ClaimUid, ClusterUid, Generation, LogPosition, MemberId, Nonce, Term, Timeline};
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,6 +79,11 @@ pub(super) fn rule() -> Rule {
     }
 }
 
+/// The choice of a candidate with these voters, one of whom must acknowledge.
+pub(super) fn proposal(candidate: char, voters: &str) -> Proposal {
+    Proposal { candidate: identity(candidate), voters: identities(voters), acks: 1, grants: 1, end: None }
+}
+
 pub(super) fn known(rule: Rule, revision: i64) -> KnownRule {
     KnownRule { rule, revision: RuleRevision(revision) }
 }
@@ -119,6 +124,26 @@ pub(super) fn present() -> Volume {
     Volume::Present { system: SYSTEM.to_owned(), timeline: Timeline(5), closed: None }
 }
 
+/// The volume of a primary that was stopped in order, and whose last record begins here.
+pub(super) fn closed(position: u64) -> Volume {
+    Volume::Present {
+        system: SYSTEM.to_owned(),
+        timeline: Timeline(5),
+        closed: Some(LogPosition(position)),
+    }
+}
+
+/// A standby's log: the term and timeline of the last of it, and its end.
+pub(super) fn ends(term: u64, timeline: u32, position: u64) -> Log {
+    Log::Ends { term: Term(term), end: LogEnd { timeline: Timeline(timeline), position: LogPosition(position) } }
+}
+
+/// What a recruit that granted nothing lately says.
+pub(super) fn pledged(term: u64, log: Log) -> Message {
+    let holding = Holding { log, granted: Duration::ZERO, system: Some(SYSTEM.to_owned()) };
+    Message::Pledged { term: Term(term), holding }
+}
+
 pub(super) fn standby_status(timeline: u32, position: u64, receiving: bool) -> LocalStatus {
     LocalStatus {
         in_recovery: true,
@@ -149,6 +174,7 @@ pub(super) fn primary_status(timeline: u32, position: u64, term: u64, standbys: 
                 counted: true,
             })
             .collect(),
+        transactions: 0,
     }
 }
 
@@ -161,6 +187,12 @@ pub(super) struct Story {
     /// What the member wrote of itself, oldest first.
     pub(super) said: Vec<MemberRecord>,
     pub(super) exited: bool,
+    /// What was said to the others, oldest first.
+    pub(super) sent: Vec<(MemberId, Message)>,
+    /// Whether the others answer beats.
+    pub(super) grants: bool,
+    /// What the warden was told last.
+    pub(super) lease: Option<Moment>,
     revision: i64,
 }
 
@@ -172,6 +204,9 @@ impl Story {
             doing: None,
             said: Vec::new(),
             exited: false,
+            sent: Vec::new(),
+            grants: true,
+            lease: None,
             revision: 100,
         }
     }
@@ -191,11 +226,27 @@ impl Story {
     pub(super) fn hear(&mut self, event: Event) {
         let (state, actions) = decide(&self.state, event, self.now);
         self.state = state;
-        let mut announced = Vec::new();
+        let (mut announced, mut words) = (Vec::new(), Vec::new());
         for action in actions {
             match action {
                 Action::Run { issued, effect } => self.doing = Some((issued, *effect)),
                 Action::Announce { number, record } => announced.push((number, *record)),
+                Action::Send { to, message, .. } => {
+                    // The others grant what they are asked for, unless a story says otherwise.
+                    if let (Message::Beat { term, at }, true) = (&message, self.grants) {
+                        let from = identities("abc").into_iter().find(|id| id.member == to).unwrap();
+                        words.push(Event::Heard { from, message: Message::Grant { term: *term, at: *at } });
+                    }
+                    self.sent.push((to, message));
+                }
+                Action::Confirm { number } => {
+                    let result = match &self.state.world.away {
+                        Some(reason) => Err(reason.clone()),
+                        None => Ok(self.state.world.view.rule.clone().map(Box::new)),
+                    };
+                    words.push(Event::Confirmed { number, asked: self.now, result });
+                }
+                Action::Lease(lease) => self.lease = lease,
                 Action::Exit => self.exited = true,
             }
         }
@@ -203,11 +254,18 @@ impl Story {
             self.said.push(record);
             self.hear(Event::Announced { number, result: Ok(()) });
         }
+        for word in words {
+            self.hear(word);
+        }
     }
 
     pub(super) fn pass(&mut self, duration: Duration) {
-        self.now = self.now.after(duration);
-        self.hear(Event::Tick);
+        // In steps, because a real agent wakes at its alarms.
+        let until = self.now.after(duration);
+        while self.now < until {
+            self.now = self.now.after(Duration::from_millis(500)).min(until);
+            self.hear(Event::Tick);
+        }
     }
 
     pub(super) fn rule(&mut self, rule: Rule, revision: i64) {
@@ -218,6 +276,16 @@ impl Story {
         let run = self.state.run().expect("a server must run to say something");
         self.now = self.now.after(Duration::from_millis(1));
         self.hear(Event::Status { run, asked: self.now, answer: Ok(status) });
+    }
+
+    /// Another member says this.
+    pub(super) fn told(&mut self, name: char, message: Message) {
+        self.hear(Event::Heard { from: identity(name), message });
+    }
+
+    /// What was last said to a member.
+    pub(super) fn last_to(&self, name: char) -> Option<&Message> {
+        self.sent.iter().rev().find(|(to, _)| *to == member(name)).map(|(_, message)| message)
     }
 
     /// The server ends.
@@ -250,14 +318,26 @@ impl Story {
     /// Lets effects succeed until none is asked for or one is of this kind, and returns the kinds that were done.
     pub(super) fn until(&mut self, kind: EffectKind) -> Vec<EffectKind> {
         let mut done = Vec::new();
+        self.give_time();
         while let Some((_, effect)) = &self.doing {
             if effect.kind() == kind {
                 return done;
             }
             assert!(done.len() < 50, "it never comes to {kind:?}: {done:?}");
             done.push(self.succeeds().kind());
+            self.give_time();
         }
         done
+    }
+
+    /// Lets the time go by that an election gives to those who are silent.
+    fn give_time(&mut self) {
+        for _ in 0..60 {
+            if self.doing.is_some() || !matches!(self.wait(), Some(Wait::Recruiting(_) | Wait::Granted(_))) {
+                return;
+            }
+            self.pass(Duration::from_millis(100));
+        }
     }
 
     /// Lets all effects succeed until none is asked for.
@@ -283,6 +363,8 @@ impl Story {
             }
             Effect::Stop(_) => Outcome::Stopped,
             Effect::Fence => Outcome::Fenced,
+            Effect::Detach => Outcome::Detached(LogEnd { timeline: Timeline(5), position: LogPosition(480) }),
+            Effect::Rewind(_) => Outcome::Rewound,
             Effect::Follow(peer) => Outcome::Following(peer),
             Effect::Promote(_) => Outcome::Promoted(LogPosition(500)),
             Effect::SetQuorum(quorum) => Outcome::QuorumInForce { quorum, position: LogPosition(600) },
