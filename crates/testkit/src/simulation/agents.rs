@@ -51,6 +51,7 @@ impl World {
             alarm: 0,
             asking: Questions::default(),
             watch: Watch::default(),
+            ledger: super::clock::Time::default(),
             frozen: false,
             inbox: Vec::new(),
         });

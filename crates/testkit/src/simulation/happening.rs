@@ -192,7 +192,9 @@ impl Queue {
         self.heap.push(Entry { at, number: self.number, happening });
     }
 
-    pub(super) fn next(&mut self) -> Option<(Time, Happening)> {
+    /// The next one, if it is not after `end`.
+    pub(super) fn next(&mut self, end: Time) -> Option<(Time, Happening)> {
+        self.heap.peek().filter(|entry| entry.at <= end)?;
         self.heap.pop().map(|entry| (entry.at, entry.happening))
     }
 }

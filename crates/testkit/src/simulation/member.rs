@@ -111,6 +111,8 @@ pub(super) struct Agent {
     pub alarm: u64,
     pub asking: Questions,
     pub watch: Watch,
+    /// When the last ledger that was to be written is.
+    pub ledger: Time,
     pub frozen: bool,
     /// What waits for it to be thawed.
     pub inbox: Vec<Happening>,

@@ -168,8 +168,9 @@ impl World {
         let life = self.number();
         let recovery = if self.random.once_in(10) { self.millis(800, 4_000) } else { self.millis(40, 400) };
         let more = self.millis(0, 300);
-        let end = self.databases.data(who).map_or(0, |data| data.log.end().0);
-        let shown = super::database::End(end.saturating_sub(u32::try_from(self.random.below(6)).unwrap_or(0)));
+        let (consistent, end) = self.databases.data(who).map_or((0, 0), |data| (data.consistent.0, data.log.end().0));
+        let less = u32::try_from(self.random.below(6)).unwrap_or(0);
+        let shown = super::database::End(end.saturating_sub(less).max(consistent));
         let ready = self.now.after(recovery);
         let process = Process {
             life,
@@ -184,7 +185,12 @@ impl World {
         };
         let Some(pod) = self.members.get_mut(&who).and_then(|member| member.pod.as_mut()) else { return };
         pod.process = Some(process);
+        let agent = pod.agent.as_ref().map(|agent| agent.life);
         self.connect_soon(who);
+        if let Some(agent) = agent {
+            let news = Event::Process(ProcessNews::Runs(run));
+            self.plan(Duration::from_micros(40), Happening::hears(who, agent, news));
+        }
     }
 
     /// When the server of a member answers and has replayed all that it has; none if none runs or it is frozen.

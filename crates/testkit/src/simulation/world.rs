@@ -115,7 +115,7 @@ impl World {
 
     /// Lets the next thing happen; false if there is nothing more, or it would be after `end`.
     pub(super) fn step(&mut self, end: Time) -> bool {
-        let Some((at, happening)) = self.queue.next().filter(|(at, _)| *at <= end) else { return false };
+        let Some((at, happening)) = self.queue.next(end) else { return false };
         self.now = self.now.max(at);
         self.counts.happenings += 1;
         self.happen(happening);

@@ -27,7 +27,16 @@ impl Databases {
         }
         let log = Log::made(who);
         let control = log.newest();
-        disk.data = Some(Data { system, log, control, closed: None, torn: false, source: None });
+        disk.data = Some(Data {
+            system,
+            log,
+            control,
+            closed: None,
+            consistent: End(0),
+            led: false,
+            torn: false,
+            source: None,
+        });
         Ok(())
     }
 
@@ -42,7 +51,8 @@ impl Databases {
         data.log.cut(flushed);
         // Whoever copies asks for a checkpoint first.
         data.control = data.log.newest();
-        (data.closed, data.source, data.torn) = (None, None, false);
+        (data.closed, data.source, data.torn, data.led) = (None, None, false, false);
+        data.consistent = data.log.end();
         Ok(data)
     }
 
@@ -76,7 +86,8 @@ impl Databases {
         mine.log.cut(parts);
         mine.log.receive(&records, theirs.log.history());
         mine.log.flush();
-        (mine.control, mine.closed, mine.torn) = (theirs.control, None, false);
+        (mine.control, mine.closed, mine.torn, mine.led) = (theirs.control, None, false, false);
+        mine.consistent = mine.log.end();
         Ok(())
     }
 
@@ -101,6 +112,9 @@ impl Databases {
         let data = self.data_mut(who).ok_or("there is no data")?;
         if data.torn {
             return Err("the data is in the middle of a rewind");
+        }
+        if std::mem::take(&mut data.led) {
+            data.consistent = data.log.end();
         }
         data.closed = None;
         data.source = source;
@@ -129,7 +143,7 @@ impl Databases {
         if timeline <= data.log.newest() {
             return Err("the number is used already");
         }
-        data.source = None;
+        (data.source, data.led) = (None, true);
         let start = data.log.fork(timeline);
         data.log.write(who, Body::Forked);
         data.log.flush();

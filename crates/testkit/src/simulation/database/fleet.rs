@@ -37,6 +37,10 @@ pub struct Data {
     pub control: Timeline,
     /// If it was stopped in order as a primary: where its last record begins.
     pub closed: Option<End>,
+    /// How far a server must come before it answers: all of it, if it led when it died; perhaps less, if it was a standby.
+    pub consistent: End,
+    /// Its last server led.
+    pub led: bool,
     /// A rewind was interrupted: no server starts on it.
     pub torn: bool,
     /// Whom its server follows.

@@ -138,8 +138,7 @@ impl Log {
         self.records.truncate(at.index());
         self.flushed = self.flushed.min(at);
         let end = self.end();
-        // A timeline that begins where the log ends is known of by its history file, which is flushed before it is used.
-        self.history.retain(|branch| branch.start <= end);
+        self.history.retain(|branch| branch.start < end);
     }
 
     /// The records from one place up to another.
