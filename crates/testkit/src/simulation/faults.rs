@@ -145,6 +145,8 @@ pub(super) struct Faults {
     /// No more begin.
     pub over: bool,
     pub nonces: u32,
+    /// When the operator last asked for a switchover of its own.
+    pub asked: super::clock::Time,
     /// How many volumes may still be lost.
     pub volumes: u32,
 }

@@ -13,6 +13,8 @@ use berth_core::topology::{
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// How often a leading member that was taken out is asked to hand over.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
 /// Members that there may ever be.
 const MOST: u8 = 7;
 
@@ -134,10 +136,18 @@ impl World {
         self.add_member();
     }
 
-    /// Members that were taken out and that no rule counts on any more are removed.
+    /// Members that were taken out and that no rule counts on any more are removed. One that leads is to hand over first.
     pub(super) fn operator_looks(&mut self) {
         let Some(rule) = self.store.rule() else { return };
         let wished = self.wished();
+        let leads = Who::of(&rule.primary.member).is_some_and(|primary| !wished.contains(&primary));
+        if leads && rule.phase == Phase::Serving && self.now.since(self.faults.asked) > ASK_AGAIN {
+            self.faults.asked = self.now;
+            self.faults.nonces += 1;
+            let nonce = nonce(self.faults.nonces);
+            self.intends(|intent| intent.switchover = Some(Switchover { nonce, to: None }));
+            return;
+        }
         let named = |who: Who| {
             let identity = who.identity();
             rule.voters.contains(&identity)

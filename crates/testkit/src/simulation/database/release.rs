@@ -56,7 +56,8 @@ impl Databases {
         let Some(server) = self.servers.get_mut(&who) else { return Vec::new() };
         let writes = server.writes();
         let Some(sender) = server.senders.get_mut(&standby) else { return Vec::new() };
-        sender.reported = flushed;
+        // What was said later on a connection is not heard earlier.
+        sender.reported = sender.reported.max(flushed);
         sender.streaming |= flushed >= end;
         if !(writes && sender.counts(standby)) {
             return Vec::new();
