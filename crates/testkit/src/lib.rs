@@ -5,6 +5,7 @@
 pub mod engine;
 pub mod random;
 pub mod seeds;
+pub mod simulation;
 pub mod wait;
 
 pub use random::Random;

@@ -1,0 +1,152 @@
+//! What goes wrong: each fault begins at a time or at a step of somebody's, lasts a while, and is over.
+
+mod inject;
+mod plan;
+
+use super::happening::Life;
+use super::names::Who;
+use super::network::Way;
+use berth_core::election::EffectKind;
+use std::time::Duration;
+
+/// What goes wrong, or is asked for at a bad time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A server gets SIGKILL.
+    KillServer,
+    /// An agent gets SIGKILL.
+    KillAgent,
+    /// A pod is killed with all that is in it.
+    LosePod,
+    /// A machine loses power.
+    LoseNode,
+    /// A machine and its volume are lost for ever, and the member is replaced.
+    LoseVolume,
+    /// A pod is asked to end, and comes again.
+    StopPod,
+    /// A server stands still.
+    FreezeServer,
+    /// An agent stands still.
+    FreezeAgent,
+    /// An edge between two members is cut, both ways.
+    CutEdge,
+    /// An edge between two members is cut, one way.
+    CutOneWay,
+    /// Only what databases say over an edge is cut, or only what agents say.
+    CutPort,
+    /// A member and the store do not hear each other.
+    CutStore,
+    /// Tenants and a member do not hear each other.
+    CutTenants,
+    /// A member hears nobody but tenants.
+    Isolate,
+    /// The store is away for everybody.
+    StoreAway,
+    /// A disk is slow.
+    SlowDisk,
+    /// A member's watch lags.
+    LateWatch,
+    /// Messages are lost, doubled and late.
+    Storm,
+    /// Effects fail, before or after they took hold.
+    Flaky,
+    /// Old routes come to proxies.
+    OldRoutes,
+    /// Somebody asks for a switchover.
+    Switchover,
+    /// Somebody asks for other members or other acknowledgements.
+    Resize,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 22] = [
+        Self::KillServer,
+        Self::KillAgent,
+        Self::LosePod,
+        Self::LoseNode,
+        Self::LoseVolume,
+        Self::StopPod,
+        Self::FreezeServer,
+        Self::FreezeAgent,
+        Self::CutEdge,
+        Self::CutOneWay,
+        Self::CutPort,
+        Self::CutStore,
+        Self::CutTenants,
+        Self::Isolate,
+        Self::StoreAway,
+        Self::SlowDisk,
+        Self::LateWatch,
+        Self::Storm,
+        Self::Flaky,
+        Self::OldRoutes,
+        Self::Switchover,
+        Self::Resize,
+    ];
+}
+
+/// Whom it hits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    /// Whoever leads.
+    Leader,
+    /// Somebody else, by lot.
+    Other,
+    /// Anybody, by lot.
+    Anybody,
+    /// This one.
+    This(Who),
+}
+
+/// A step that it waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Cue {
+    pub kind: EffectKind,
+    /// How many more of them pass by.
+    pub passes: u64,
+    /// Whether it comes when the effect has taken hold and nobody knows yet, or when it begins.
+    pub held: bool,
+}
+
+/// One fault of a run.
+#[derive(Debug, Clone)]
+pub(super) struct Fault {
+    pub kind: Kind,
+    pub target: Target,
+    pub cue: Option<Cue>,
+    pub lasts: Duration,
+    pub begun: bool,
+    pub undo: Vec<Undo>,
+}
+
+/// How it is undone.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Undo {
+    Mend(Way),
+    Thaw { who: Who, life: Life, server: bool },
+    Power(Who),
+    Pod(Who),
+    Disk(Who),
+    Watch(Who),
+    Effects(Who),
+    Storm,
+    Store,
+}
+
+/// All faults of a run.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    pub all: Vec<Fault>,
+    /// How many are under way.
+    pub under_way: u32,
+    /// When one last began or ended.
+    pub last: super::clock::Time,
+    /// No more begin.
+    pub over: bool,
+    pub nonces: u32,
+    /// When the operator last asked for a switchover of its own.
+    pub asked: super::clock::Time,
+    /// How many volumes may still be lost.
+    pub volumes: u32,
+}

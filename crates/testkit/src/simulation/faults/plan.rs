@@ -1,0 +1,119 @@
+//! What goes wrong in a run, by lot.
+
+use super::{Cue, Fault, Kind, Target};
+use crate::Random;
+use crate::simulation::clock::Time;
+use crate::simulation::happening::Happening;
+use crate::simulation::world::World;
+use berth_core::election::EffectKind;
+use std::time::Duration;
+
+/// The fewest faults of a run.
+const FEWEST: u64 = 3;
+
+/// Steps at which something may go wrong.
+const CUES: [EffectKind; 18] = [
+    EffectKind::SwapRule,
+    EffectKind::SwapRule,
+    EffectKind::SwapRule,
+    EffectKind::WriteLedger,
+    EffectKind::WriteLedger,
+    EffectKind::Start,
+    EffectKind::Stop,
+    EffectKind::Fence,
+    EffectKind::Detach,
+    EffectKind::Rewind,
+    EffectKind::Follow,
+    EffectKind::Promote,
+    EffectKind::Promote,
+    EffectKind::SetQuorum,
+    EffectKind::WriteTerm,
+    EffectKind::OpenGate,
+    EffectKind::PutRoute,
+    EffectKind::Clone,
+];
+
+/// What may be done to whoever takes a step.
+const AT_A_STEP: [Kind; 12] = [
+    Kind::KillServer,
+    Kind::KillAgent,
+    Kind::KillAgent,
+    Kind::LosePod,
+    Kind::LosePod,
+    Kind::LoseNode,
+    Kind::LoseNode,
+    Kind::FreezeAgent,
+    Kind::FreezeServer,
+    Kind::Isolate,
+    Kind::CutStore,
+    Kind::SlowDisk,
+];
+
+impl World {
+    /// Draws the faults of a run, between two times.
+    pub(in crate::simulation) fn draw_faults(&mut self, from: Time, to: Time) {
+        let count = FEWEST + self.random.below(6);
+        let window = to.since(from);
+        for _ in 0..count {
+            let at = from.after(window.mul_f64(fraction(&mut self.random)));
+            let fault = draw(&mut self.random);
+            self.faults.all.push(fault);
+            let index = self.faults.all.len() - 1;
+            self.queue.plan(at, Happening::Fault { index });
+        }
+    }
+
+    /// Somebody takes a step: whatever waited for it comes.
+    pub(in crate::simulation) fn faults_by_effect(
+        &mut self,
+        who: crate::simulation::names::Who,
+        kind: EffectKind,
+        held: bool,
+    ) {
+        if self.faults.over {
+            return;
+        }
+        let mut comes = Vec::new();
+        for (index, fault) in self.faults.all.iter_mut().enumerate() {
+            let Some(cue) = fault.cue.as_mut().filter(|cue| cue.kind == kind && cue.held == held) else { continue };
+            if fault.begun {
+                continue;
+            }
+            if cue.passes > 0 {
+                cue.passes -= 1;
+                continue;
+            }
+            fault.target = Target::This(who);
+            fault.cue = None;
+            comes.push(index);
+        }
+        for index in comes {
+            let pause = self.between(0, 1_500);
+            self.plan(pause, Happening::Fault { index });
+        }
+    }
+}
+
+fn fraction(random: &mut Random) -> f64 {
+    let parts = u32::try_from(random.below(10_001)).unwrap_or(0);
+    f64::from(parts) / 10_000.0
+}
+
+fn draw(random: &mut Random) -> Fault {
+    let at_a_step = random.once_in(3);
+    let kinds: &[Kind] = if at_a_step { &AT_A_STEP } else { &Kind::ALL };
+    let kind = random.pick(kinds).copied().unwrap_or(Kind::KillServer);
+    let cue = random.pick(&CUES).copied().filter(|_| at_a_step);
+    let cue = cue.map(|kind| Cue { kind, passes: random.below(6), held: random.once_in(2) });
+    let target = match random.below(10) {
+        0..=5 => Target::Leader,
+        6..=8 => Target::Other,
+        _ => Target::Anybody,
+    };
+    let lasts = match random.below(10) {
+        0..=2 => 100 + random.below(1_900),
+        3..=6 => 2_000 + random.below(6_000),
+        _ => 8_000 + random.below(30_000),
+    };
+    Fault { kind, target, cue, lasts: Duration::from_millis(lasts), begun: false, undo: Vec::new() }
+}

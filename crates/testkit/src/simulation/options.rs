@@ -1,0 +1,41 @@
+//! What a run is told: whether its story is kept, and which flaw its world has on purpose.
+
+/// What a run is told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Whether the story is kept.
+    pub trace: bool,
+    /// What is wrong with the world.
+    pub flaw: Option<Flaw>,
+}
+
+/// Something that must not be so, and that a run must find when it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    /// A promise that was written is lost with the power.
+    PromiseNotDurable,
+    /// A ledger whose writing nobody waits for any more comes into place after the one that was written next.
+    LedgersOvertake,
+    /// Standbys' names do not carry the term.
+    NoTermInNames,
+    /// Proxies obey whatever route comes.
+    OldRouteObeyed,
+}
+
+impl Options {
+    pub(super) fn forgets_promises(&self) -> bool {
+        self.flaw == Some(Flaw::PromiseNotDurable)
+    }
+
+    pub(super) fn overtakes(&self) -> bool {
+        self.flaw == Some(Flaw::LedgersOvertake)
+    }
+
+    pub(super) fn forgets_terms_in_names(&self) -> bool {
+        self.flaw == Some(Flaw::NoTermInNames)
+    }
+
+    pub(super) fn obeys_old_routes(&self) -> bool {
+        self.flaw == Some(Flaw::OldRouteObeyed)
+    }
+}
