@@ -89,8 +89,10 @@ pub(super) fn settle(state: &mut State, now: Moment) {
     let same_term = before.as_ref().is_some_and(|reign| reign.term == rule.term);
     let same = before.as_ref().filter(|reign| same_term && reign.leader == *leader);
     let since = same.map_or(now, |reign| reign.since);
-    let phase_since =
-        before.as_ref().filter(|reign| same_term && reign.phase == rule.phase).map_or(now, |reign| reign.phase_since);
+    let phase_since = before
+        .as_ref()
+        .filter(|reign| same_term && reign.phase == rule.phase)
+        .map_or(now, |reign| reign.phase_since);
     if same.is_none() {
         (contact.heard, contact.gone, contact.ask_sent, contact.beat_sent) = (None, None, None, None);
         contact.would.clear();

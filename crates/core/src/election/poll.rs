@@ -69,8 +69,12 @@ type Rank = (Term, LogPosition);
 
 impl Poll<'_> {
     pub(super) fn verdict(&self) -> Verdict {
-        let with_log: BTreeSet<&Identity> =
-            self.pledged.iter().filter(|(_, holding)| holding.log != Log::Nothing).map(|(id, _)| id).collect();
+        let with_log: BTreeSet<&Identity> = self
+            .pledged
+            .iter()
+            .filter(|(_, holding)| holding.log != Log::Nothing)
+            .map(|(id, _)| id)
+            .collect();
         let by_voters = sufficient_voters(self.rule, &with_log);
         let primary = self.pledged.get(&self.rule.primary).map(|holding| holding.log);
         let all = self.rule.voters.iter().chain([&self.rule.primary]).all(|id| self.pledged.contains_key(id));
@@ -107,7 +111,8 @@ impl Poll<'_> {
         let in_time = all || self.waited >= FOR_OTHERS;
         match (wanted, whole.first()) {
             (Some(wanted), _) => self.when(in_time, (*wanted).clone()),
-            (None, Some(any)) => self.when(if to.is_some() { all || self.waited >= FOR_VOTERS } else { in_time }, (*any).clone()),
+            (None, Some(any)) => self
+                .when(if to.is_some() { all || self.waited >= FOR_VOTERS } else { in_time }, (*any).clone()),
             (None, None) => self.when(all || self.waited >= FOR_SUCCESSOR, self.rule.primary.clone()),
         }
     }

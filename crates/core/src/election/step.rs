@@ -103,8 +103,7 @@ fn summoned(state: &State) -> Option<Step> {
         return Some(step);
     }
     let coordinator = Some(summons.from.member.clone());
-    (known.rule.term < summons.term)
-        .then_some(Step::Wait(Wait::Election { term: summons.term, coordinator }))
+    (known.rule.term < summons.term).then_some(Step::Wait(Wait::Election { term: summons.term, coordinator }))
 }
 
 fn by_rule(state: &State, intent: &Intent, known: &KnownRule, volume: &Volume, now: Moment) -> Step {

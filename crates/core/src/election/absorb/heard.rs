@@ -62,7 +62,8 @@ fn may_grant(state: &State, term: Term) -> bool {
 fn summoned(state: &mut State, rule: &Rule, from: Identity, term: Term) {
     let promised = state.notes.ledger().map_or(Term(0), |ledger| ledger.promise);
     let chosen = rule.phase != Phase::Electing || rule.proposal.is_some();
-    let late = rule.term > term || (rule.term == term && (chosen || rule.coordinator.as_ref() != Some(&from)));
+    let late =
+        rule.term > term || (rule.term == term && (chosen || rule.coordinator.as_ref() != Some(&from)));
     let overtaken = state.contact.summons.as_ref().is_some_and(|summons| summons.term > term);
     if promised <= term && !late && !overtaken && from != state.me.identity {
         state.contact.summons = Some(Summons { term, from, answered: false });
