@@ -92,7 +92,7 @@ fn down_with_data(
         return Step::Wait(Wait::Refused(Refusal::NoLedger));
     };
     match (known.rule.phase, peer) {
-        (Phase::Serving, Some(Ok(peer))) if down.diverged || ledger.rewinding => {
+        (Phase::Serving | Phase::Electing, Some(Ok(peer))) if down.diverged || ledger.rewinding => {
             rewind(intent, known, ledger, down, peer)
         }
         (Phase::Electing, None) => Step::Wait(no_leader(&known.rule)),
@@ -179,18 +179,24 @@ fn attached(
     }
 }
 
-/// The log of this member is of no use to the leader's: its server is ended, and its data cut back when the leader serves.
+/// The log of this member is of no use to the leader's: its server is ended, and its data cut back to the leader's. Also while the leader is
+/// only chosen, because its term may count on nobody but this member.
 fn part(rule: &Rule, up: &Up) -> Step {
     match rule.phase {
-        Phase::Serving => Step::act(Effect::Stop(up.run)),
-        Phase::Bootstrapping | Phase::Electing | Phase::Switching => Step::Wait(no_leader(rule)),
+        Phase::Serving | Phase::Electing => Step::act(Effect::Stop(up.run)),
+        Phase::Bootstrapping | Phase::Switching => Step::Wait(no_leader(rule)),
     }
 }
 
 /// When a stream that should be there and is not counts as one that never will be: the leader serves and is heard, and refuses what this
 /// member asks it for, because their histories differ in a way that the rule alone does not tell.
 fn never_arrives(state: &State, rule: &Rule, up: &Up) -> Option<Moment> {
-    let hears = rule.phase == Phase::Serving && state.contact.heard.is_some();
+    let leads = match rule.phase {
+        Phase::Serving => true,
+        Phase::Electing => rule.proposal.is_some(),
+        Phase::Bootstrapping | Phase::Switching => false,
+    };
+    let hears = leads && state.contact.heard.is_some();
     let idle = up.status.as_ref().is_some_and(|status| !status.receiving);
     (hears && idle).then(|| up.changed.max(state.lag.since).after(NEVER))
 }
