@@ -158,8 +158,9 @@ fn prepare(intent: &Intent, known: &KnownRule, up: &Up) -> Option<Step> {
 
 fn promote(state: &State, rule: &Rule, status: &LocalStatus) -> Step {
     let timeline = match rule.phase {
-        // No other member exists yet, so that the volume itself tells which numbers were used.
-        Phase::Bootstrapping => status.timeline.next(),
+        // No other member exists yet, so that the volume itself tells which numbers were used. A server that was promoted and killed may not
+        // remember it, but each start was counted.
+        Phase::Bootstrapping => status.timeline.max(starts(state)).next(),
         Phase::Electing | Phase::Serving | Phase::Switching => rule.timeline,
     };
     match state.notes.ledger() {
@@ -174,6 +175,12 @@ fn promote(state: &State, rule: &Rule, status: &LocalStatus) -> Step {
         }
         None => Step::Wait(Wait::Refused(Refusal::NoLedger)),
     }
+}
+
+/// As many timelines as there were starts.
+fn starts(state: &State) -> Timeline {
+    let starts = state.notes.ledger().map_or(0, |ledger| ledger.starts);
+    Timeline(u32::try_from(starts).unwrap_or(u32::MAX - 1))
 }
 
 fn establish(
