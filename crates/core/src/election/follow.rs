@@ -11,7 +11,7 @@ use super::state::{Down, Server, Source, State, Up};
 use super::step::{Step, settings, start};
 use super::wait::{Refusal, Wait};
 use super::{ascend, serve};
-use crate::database::{Boot, LocalStatus, Peer, Quorum, Volume};
+use crate::database::{Boot, LocalStatus, LogEnd, Peer, Quorum, Volume};
 use crate::topology::{Identity, Intent, Phase, Rule};
 use std::time::Duration;
 
@@ -156,7 +156,7 @@ fn stream(
         }
         return attached(state, intent, known, up, status, &peer);
     }
-    attach(state, &known.rule, up, status, peer)
+    attach(state, &known.rule, up, peer)
 }
 
 fn attached(
@@ -208,28 +208,32 @@ pub(super) fn wakes(state: &State) -> Option<Moment> {
     state.server.up().filter(|_| follows).and_then(|up| never_arrives(state, rule, up))
 }
 
-fn attach(state: &State, rule: &Rule, up: &Up, status: &LocalStatus, peer: Peer) -> Step {
+fn attach(state: &State, rule: &Rule, up: &Up, peer: Peer) -> Step {
     let Some(ledger) = state.notes.ledger() else {
         return Step::Wait(Wait::Refused(Refusal::NoLedger));
     };
-    if went_another_way(rule, status) {
+    // What a server says while it replays, or while another leader's log still arrives, is less than it holds in the end.
+    let Some(end) = up.end else {
+        return Step::act(Effect::Detach);
+    };
+    if went_another_way(rule, end) {
         return part(rule, up);
     }
     if ledger.era(rule.term).is_some() {
         return Step::act(Effect::Follow(Some(peer)));
     }
     let era = Era { term: rule.term, timeline: rule.timeline, start: rule.branched };
-    Step::act(Effect::WriteLedger(ledger.clone().entering(era, status.timeline)))
+    Step::act(Effect::WriteLedger(ledger.clone().entering(era, end.timeline)))
 }
 
 /// Whether the member's log holds something that the leader's does not. A timeline's number is used once, so that being on the rule's
 /// timeline means to have it from the rule's own primary.
-fn went_another_way(rule: &Rule, status: &LocalStatus) -> bool {
-    if status.timeline == rule.timeline {
+fn went_another_way(rule: &Rule, log: LogEnd) -> bool {
+    if log.timeline == rule.timeline {
         return false;
     }
     // While the term has only a candidate, its timeline begins where the candidate's log ended or before.
     let chosen = rule.proposal.as_ref().and_then(|proposal| proposal.end);
     let begins = rule.branched.or(chosen);
-    status.timeline > rule.timeline || begins.is_some_and(|start| status.position > start)
+    log.timeline > rule.timeline || begins.is_some_and(|start| log.position > start)
 }
