@@ -131,6 +131,10 @@ impl World {
         if voters != wished {
             return Some(format!("{voters:?} vote or lead, and {wished:?} are asked for"));
         }
+        let absent = wished.iter().find(|who| !self.members.get(who).is_some_and(|member| !member.lost && member.works()));
+        if let Some(absent) = absent {
+            return Some(format!("{absent} is not there"));
+        }
         let asked = self.store.view().intent.as_ref().map(|intent| intent.durability.asked(intent.members.len()));
         if asked != Some(rule.acks) {
             return Some(format!("{} acknowledge, and {asked:?} are asked for", rule.acks));
