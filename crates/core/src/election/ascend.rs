@@ -18,7 +18,7 @@ use super::{route, serve};
 use crate::database::{Boot, LocalStatus, Quorum, TermRow, Volume};
 use crate::position::LogPosition;
 use crate::term::{Term, Timeline};
-use crate::topology::{Intent, Phase, Proposal, Rule};
+use crate::topology::{Identity, Intent, Phase, Proposal, Rule};
 use std::collections::BTreeSet;
 
 /// There is no rule: only the member that holds the grant may write the first one.
@@ -203,13 +203,18 @@ fn establish(
         }
     }
     let (voters, acks) = rule.slate();
+    let quorum = quorum(intent, rule);
+    if !matches!(&up.force, Force::Known { quorum: known, .. } if *known == quorum) {
+        return Step::act(Effect::SetQuorum(quorum));
+    }
     let row = TermRow { term: rule.term, voters: voters.clone(), acks };
     let Some((_, position)) = up.row.as_ref().filter(|(written, _)| *written == row) else {
         return Step::act(Effect::WriteTerm(row));
     };
     let have = flushed_by(voters, &state.flushed(rule.term), *position);
     if have < acks {
-        return Step::Wait(Wait::TermOnVoters { needed: acks, have });
+        return joining(state, intent, known, status)
+            .unwrap_or(Step::Wait(Wait::TermOnVoters { needed: acks, have }));
     }
     if !state.is_announced() {
         return Step::Wait(Wait::Unannounced);
@@ -232,6 +237,27 @@ fn establish(
         rule,
         expected: Some(known.revision),
     })
+}
+
+/// Names a member that streams beside those who were chosen and do not come. Nothing was acknowledged in the term yet.
+fn joining(state: &State, intent: &Intent, known: &KnownRule, status: &LocalStatus) -> Option<Step> {
+    let rule = &known.rule;
+    let proposal = rule.proposal.as_ref()?;
+    let joins = intent
+        .members
+        .iter()
+        .map(|(member, claim)| Identity { member: member.clone(), claim: claim.clone() })
+        .filter(|member| *member != state.me.identity)
+        .filter(|member| proposal.voters.iter().all(|voter| voter.member != member.member))
+        .find(|member| state.streams(member, rule.term, status.position))?;
+    let mut voters = proposal.voters.clone();
+    voters.insert(joins);
+    let rule = Rule { proposal: Some(Proposal { voters, ..proposal.clone() }), ..rule.clone() };
+    Some(Step::act(Effect::SwapRule {
+        route: route::without_primary(intent, &rule),
+        rule,
+        expected: Some(known.revision),
+    }))
 }
 
 /// Enters where the term's timeline begins into the ledger, if it is not there yet.

@@ -53,7 +53,7 @@ fn no_leader(rule: &Rule) -> Wait {
     Wait::Election { term: rule.term, coordinator }
 }
 
-/// An empty volume is filled from the primary, and from a serving one only: what it copies then holds all that was ever acknowledged.
+/// An empty volume is filled from the primary, or from whoever was chosen to be: what it copies then holds all that was ever acknowledged.
 ///
 /// A voter whose volume was emptied comes back this way too. Until its copy is complete it holds nothing, and whoever counts members for
 /// an election must not count it.
@@ -62,9 +62,9 @@ fn copy(state: &State, intent: &Intent, rule: &Rule, peer: Option<Result<Peer, W
         return Step::Wait(Wait::Leaving);
     }
     let peer = match (rule.phase, peer) {
-        (Phase::Serving, Some(Ok(peer))) => peer,
-        (Phase::Serving, Some(Err(wait))) => return Step::Wait(wait),
-        (Phase::Bootstrapping | Phase::Electing | Phase::Switching, _) | (Phase::Serving, None) => {
+        (Phase::Serving | Phase::Electing, Some(Ok(peer))) => peer,
+        (Phase::Serving | Phase::Electing, Some(Err(wait))) => return Step::Wait(wait),
+        (Phase::Bootstrapping | Phase::Switching, _) | (Phase::Serving | Phase::Electing, None) => {
             return Step::Wait(no_leader(rule));
         }
     };
