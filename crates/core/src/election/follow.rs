@@ -10,7 +10,7 @@ use super::moment::Moment;
 use super::state::{Down, Server, Source, State, Up};
 use super::step::{Step, settings, start};
 use super::wait::{Refusal, Wait};
-use super::{ascend, serve};
+use super::{ascend, campaign, serve};
 use crate::database::{Boot, LocalStatus, LogEnd, Peer, Quorum, Volume};
 use crate::topology::{Identity, Intent, Phase, Rule};
 use std::time::Duration;
@@ -151,7 +151,8 @@ fn stream(
         None => return Step::Wait(no_leader(&known.rule)),
     };
     if up.source == Source::Of(peer.clone()) {
-        if never_arrives(state, &known.rule, up).is_some_and(|at| at <= now) {
+        let heard = !campaign::lost(state, now);
+        if heard && never_arrives(state, &known.rule, up).is_some_and(|at| at <= now) {
             return part(&known.rule, up);
         }
         return attached(state, intent, known, up, status, &peer);
@@ -196,9 +197,10 @@ fn never_arrives(state: &State, rule: &Rule, up: &Up) -> Option<Moment> {
         Phase::Electing => rule.proposal.is_some(),
         Phase::Bootstrapping | Phase::Switching => false,
     };
-    let hears = leads && state.contact.heard.is_some();
+    // A leader that is cut off says nothing of the log, however long.
+    let since = state.contact.unbroken.filter(|_| leads)?;
     let idle = up.status.as_ref().is_some_and(|status| !status.receiving);
-    (hears && idle).then(|| up.changed.max(state.lag.since).after(NEVER))
+    idle.then(|| up.changed.max(state.lag.since).max(since).after(NEVER))
 }
 
 /// When that is to be looked at again.
