@@ -239,10 +239,16 @@ fn establish(
     })
 }
 
-/// Names a member that streams beside those who were chosen and do not come. Nothing was acknowledged in the term yet.
+/// Names a member that streams beside those who were chosen and do not come, or waits for fewer where fewer are asked for now. Nothing was
+/// acknowledged in the term yet.
 fn joining(state: &State, intent: &Intent, known: &KnownRule, status: &LocalStatus) -> Option<Step> {
     let rule = &known.rule;
     let proposal = rule.proposal.as_ref()?;
+    let asked = intent.durability.asked(intent.members.len());
+    if asked > 0 && asked < proposal.acks {
+        let fewer = Proposal { acks: asked, grants: proposal.grants.min(asked), ..proposal.clone() };
+        return Some(propose(intent, known, fewer));
+    }
     let joins = intent
         .members
         .iter()
@@ -252,12 +258,16 @@ fn joining(state: &State, intent: &Intent, known: &KnownRule, status: &LocalStat
         .find(|member| state.streams(member, rule.term, status.position))?;
     let mut voters = proposal.voters.clone();
     voters.insert(joins);
-    let rule = Rule { proposal: Some(Proposal { voters, ..proposal.clone() }), ..rule.clone() };
-    Some(Step::act(Effect::SwapRule {
+    Some(propose(intent, known, Proposal { voters, ..proposal.clone() }))
+}
+
+fn propose(intent: &Intent, known: &KnownRule, proposal: Proposal) -> Step {
+    let rule = Rule { proposal: Some(proposal), ..known.rule.clone() };
+    Step::act(Effect::SwapRule {
         route: route::without_primary(intent, &rule),
         rule,
         expected: Some(known.revision),
-    }))
+    })
 }
 
 /// Enters where the term's timeline begins into the ledger, if it is not there yet.
