@@ -3,6 +3,7 @@
 use crate::execute::Parts;
 use crate::metrics::Metrics;
 use crate::observe::{watch_topology, watch_verifier};
+use crate::peers::{Ear, TlsLink};
 use crate::runtime::{Outlook, Runtime, channel};
 use crate::supervise::{self, Word};
 use crate::volume::{LedgerFile, LockError, VolumeLock};
@@ -155,11 +156,17 @@ async fn live(arguments: &AgentArguments, me: Me, mut service: Service) -> Resul
     let member = async {
         let _lock = lock(&folder).await?;
         let ledger = LedgerFile::new(&folder);
+        let identity = berth_service::Identity::open(&arguments.tls)?;
+        let heard_at = SocketAddr::new(arguments.pod_ip, arguments.peer_port);
+        let ear = Ear::bind(heard_at, &me, identity.clone(), events.clone());
+        let ear = ear.await.with_context(|| format!("cannot hear the other members at {heard_at}"))?;
+        let link = TlsLink::new(me.identity.clone(), me.uid.clone(), identity, tasks.clone());
         let parts = Parts {
             cluster: me.uid.clone(),
             topology: arguments.topology()?,
             engine: arguments.engine(),
             supervisor: Arc::new(warden),
+            link: Arc::new(link),
             verifier: arguments.access.join("owner.verifier"),
             ledger: ledger.clone(),
         };
@@ -170,6 +177,7 @@ async fn live(arguments: &AgentArguments, me: Me, mut service: Service) -> Resul
             ),
             tasks.spawn(watch_verifier(parts.verifier.clone(), events.clone()).in_current_span()),
             tasks.spawn(outlook.clone().watch_over().in_current_span()),
+            tasks.spawn(ear.hear().in_current_span()),
         ];
         let state = State::new(me, ledger.read());
         let runtime = Runtime::new(parts, state, outlook, events, tasks.clone());

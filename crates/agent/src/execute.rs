@@ -7,6 +7,7 @@ mod server;
 mod topology;
 mod volume;
 
+use crate::peers::Link;
 use crate::supervise::Supervisor;
 use crate::volume::LedgerFile;
 use berth_core::ClusterUid;
@@ -17,7 +18,7 @@ use berth_topology::Topology;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use topology::announce;
+pub use topology::{announce, confirm};
 
 /// The parts of the world that effects are done to.
 #[derive(Clone)]
@@ -30,6 +31,8 @@ pub struct Parts {
     pub engine: Arc<dyn Engine>,
     /// Who holds the server's process.
     pub supervisor: Arc<dyn Supervisor>,
+    /// The other members' agents.
+    pub link: Arc<dyn Link>,
     /// The ledger on the volume.
     pub ledger: LedgerFile,
     /// The file with the owner's verifier.

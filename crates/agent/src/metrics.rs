@@ -1,6 +1,7 @@
 //! The member's figures for Prometheus.
 
-use berth_core::election::{EffectKind, Outcome, Summary};
+use crate::runtime::{Way, label};
+use berth_core::election::{EffectKind, Message, Outcome, Summary};
 use berth_core::topology::Replication;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -15,6 +16,13 @@ struct EffectLabels {
     outcome: &'static str,
 }
 
+/// What messages are counted by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct MessageLabels {
+    way: &'static str,
+    message: &'static str,
+}
+
 /// The member's figures.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
@@ -27,14 +35,25 @@ pub struct Metrics {
     topology_reached: Gauge,
     starts: Gauge,
     effects: Family<EffectLabels, Counter>,
+    messages: Family<MessageLabels, Counter>,
 }
 
 impl Metrics {
     /// Registers all of them.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
-        let Self { term, ready, running, gate_open, streaming, behind, topology_reached, starts, effects } =
-            metrics.clone();
+        let Self {
+            term,
+            ready,
+            running,
+            gate_open,
+            streaming,
+            behind,
+            topology_reached,
+            starts,
+            effects,
+            messages,
+        } = metrics.clone();
         let member = registry.sub_registry_with_prefix("member");
         member.register("term", "The term of the rule that the member knows", term);
         member.register("ready", "1 if the member does what its role asks", ready);
@@ -45,6 +64,7 @@ impl Metrics {
         member.register("topology_reached", "1 if the topology can be reached", topology_reached);
         member.register("starts", "How often a database was started on this volume", starts);
         member.register("effects", "What the agent did, by kind and outcome", effects);
+        member.register("messages", "What was said to other members and heard from them, by kind", messages);
         metrics
     }
 
@@ -63,5 +83,10 @@ impl Metrics {
         let failed = matches!(outcome, Outcome::Failed { .. } | Outcome::Conflict(_));
         let outcome = if failed { "failed" } else { "done" };
         self.effects.get_or_create(&EffectLabels { effect: kind.label(), outcome }).inc();
+    }
+
+    pub(crate) fn talked(&self, way: Way, message: &Message) {
+        let labels = MessageLabels { way: way.label(), message: label(message) };
+        self.messages.get_or_create(&labels).inc();
     }
 }

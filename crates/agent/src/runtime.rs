@@ -5,15 +5,18 @@
 
 mod journal;
 mod outlook;
+mod talk;
 
 pub use outlook::Outlook;
+pub(crate) use talk::{Way, label};
 
-use crate::execute::{Parts, announce, execute};
+use crate::execute::{Parts, announce, confirm, execute};
 use crate::observe::{Question, ask_server};
 use berth_core::election::{Action, Effect, Event, Issued, Moment, Run, State, decide};
 use berth_core::topology::MemberRecord;
 use berth_service::clock;
 use std::time::Duration;
+use talk::Talk;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -52,6 +55,7 @@ pub struct Runtime {
     events: mpsc::Sender<Event>,
     question: watch::Sender<Question>,
     effect: Option<JoinHandle<()>>,
+    talk: Talk,
 }
 
 impl Drop for Runtime {
@@ -74,7 +78,7 @@ impl Runtime {
         let (question, asked) = watch::channel(Question::default());
         let asking = ask_server(parts.engine.clone(), Clock, asked, events.clone());
         tasks.spawn(asking.instrument(Span::current()));
-        Self { parts, state, outlook, tasks, events, question, effect: None }
+        Self { parts, state, outlook, tasks, events, question, effect: None, talk: Talk::default() }
     }
 
     /// Runs until the member is stopped: `stop` asks for it.
@@ -109,22 +113,36 @@ impl Runtime {
     fn step(&mut self, event: Event) -> bool {
         let now = Clock.now();
         journal::heard(&self.state, &event);
+        if let Event::Heard { from, message } = &event {
+            self.talk.goes(Way::Heard, self.state.term(), &from.member, message);
+            self.outlook.talked(Way::Heard, message);
+        }
         let (after, actions) = decide(&self.state, event, now);
         journal::decided(&self.state, &after);
         self.state = after;
-        let mut exit = false;
+        let exit = actions.contains(&Action::Exit);
         for action in actions {
-            match action {
-                Action::Run { issued, effect } => self.begin(issued, *effect),
-                Action::Announce { number, record } => self.announce(number, *record),
-                // The link to the other members and the warden's lease come with the next commits.
-                Action::Send { .. } | Action::Confirm { .. } | Action::Lease(_) => {}
-                Action::Exit => exit = true,
-            }
+            self.act(action);
         }
         self.ask();
         self.outlook.show(&self.state, now);
         exit
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Run { issued, effect } => self.begin(issued, *effect),
+            Action::Announce { number, record } => self.announce(number, *record),
+            Action::Send { to, address, message } => {
+                self.talk.goes(Way::Sent, self.state.term(), &to, &message);
+                self.outlook.talked(Way::Sent, &message);
+                self.parts.link.send(&to, &address, message);
+            }
+            Action::Confirm { number } => self.confirm(number),
+            Action::Lease(until) => self.parts.supervisor.lease(until),
+            // The loop ends behind it.
+            Action::Exit => {}
+        }
     }
 
     fn ask(&self) {
@@ -163,4 +181,19 @@ impl Runtime {
         };
         self.tasks.spawn(writing.instrument(Span::current()));
     }
+
+    fn confirm(&self, number: u64) {
+        let (parts, events) = (self.parts.clone(), self.events.clone());
+        // Before it is asked: what the answer shows was so at some moment after this.
+        let asked = Clock.now();
+        let reading = async move {
+            let result = confirm(&parts).await;
+            journal::confirmed(&result);
+            let _nobody_listens = events.send(Event::Confirmed { number, asked, result }).await;
+        };
+        self.tasks.spawn(reading.instrument(Span::current()));
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ pub use warden::{WardenLink, Word, connect};
 
 use crate::warden::client::WardenError;
 use async_trait::async_trait;
-use berth_core::election::Run;
+use berth_core::election::{Moment, Run};
 use berth_engine::ServerCommand;
 
 /// Why the server's process is not as it should be.
@@ -31,4 +31,7 @@ pub trait Supervisor: Send + Sync + 'static {
 
     /// Kills whatever could write, at once; returns when nothing of it is alive.
     async fn fence(&self) -> Result<(), SuperviseError>;
+
+    /// Lets the server that runs run until this moment and not longer, or, with none, on. Never waits; forgotten with the run.
+    fn lease(&self, until: Option<Moment>);
 }

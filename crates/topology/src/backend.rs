@@ -37,6 +37,8 @@ pub struct Query {
     pub limit: u32,
     /// As of this revision; absent is now, linearizably.
     pub at: Option<Revision>,
+    /// Whether to leave a member of the store that is slow to answer sooner than usual, because the answer is worth nothing late.
+    pub promptly: bool,
 }
 
 /// What was read, ordered by key.

@@ -42,9 +42,10 @@ pub struct Etcd {
 impl Backend for Etcd {
     async fn read(&self, query: Query) -> Result<Page, BackendError> {
         let (start, options) = range(&query);
+        let repeat = if query.promptly { Repeat::Promptly } else { Repeat::Freely };
         let response = self
             .connection
-            .call(Repeat::Freely, |client| {
+            .call(repeat, |client| {
                 let (start, options) = (start.clone(), options.clone());
                 async move { client.kv().get(start, Some(options)).await }
             })
@@ -95,7 +96,7 @@ fn end_of(prefix: &str) -> Vec<u8> {
 }
 
 fn range(query: &Query) -> (Vec<u8>, GetOptions) {
-    let Query { keys, after, limit, at } = query;
+    let Query { keys, after, limit, at, promptly: _ } = query;
     let mut options = GetOptions::new().with_limit(i64::from(*limit));
     if let Some(Revision(at)) = at {
         options = options.with_revision(*at);

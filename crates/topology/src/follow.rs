@@ -180,7 +180,7 @@ async fn judge<B: Backend>(
     anchor: Option<&Entry>,
 ) -> Result<Verdict, BackendError> {
     let Some(anchor) = anchor else { return Ok(Verdict::List("nothing was told that could be compared")) };
-    let look = |at| Query { keys: Keys::One(anchor.key.clone()), after: None, limit: 1, at };
+    let look = |at| Query { keys: Keys::One(anchor.key.clone()), after: None, limit: 1, at, promptly: false };
     let now = backend.read(look(None)).await?;
     if now.origin.store != told.store {
         return Ok(Verdict::List("the store was replaced"));

@@ -30,7 +30,7 @@ pub(crate) async fn list<B: Backend>(backend: &B, keys: &Keys) -> Result<Listing
 }
 
 async fn once<B: Backend>(backend: &B, keys: &Keys) -> Result<Listing, BackendError> {
-    let mut query = Query { keys: keys.clone(), after: None, limit: PAGE, at: None };
+    let mut query = Query { keys: keys.clone(), after: None, limit: PAGE, at: None, promptly: false };
     let first = backend.read(query.clone()).await?;
     let origin = first.origin;
     let mut entries = first.entries;

@@ -38,17 +38,22 @@ impl<B: Backend> Records<B> {
         &self.backend
     }
 
+    /// What lies under the key now, and whether the store goes on counting where it was last known to be.
+    async fn one(&self, key: &str, promptly: bool) -> Result<(Option<Entry>, bool), TopologyError> {
+        let query = Query { keys: Keys::One(key.to_owned()), after: None, limit: 1, at: None, promptly };
+        let before = self.history.known();
+        let page = self.backend.read(query).await.map_err(|error| failed(key, error))?;
+        let continues = self.history.advance(before, page.origin);
+        Ok((page.entries.into_iter().next(), continues))
+    }
+
     /// What lies under the key now, if it is what the caller expects.
     ///
     /// A store that was restored or replaced counts its revisions anew, so that one may mean something else than the caller
     /// read. Then nothing is as expected, whatever the number.
     async fn expected(&self, key: &Key, expected: Option<Revision>) -> Result<Option<Entry>, TopologyError> {
         let name = key.to_string();
-        let query = Query { keys: Keys::One(name.clone()), after: None, limit: 1, at: None };
-        let before = self.history.known();
-        let page = self.backend.read(query).await.map_err(|error| failed(&name, error))?;
-        let continues = self.history.advance(before, page.origin);
-        let entry = page.entries.into_iter().next();
+        let (entry, continues) = self.one(&name, false).await?;
         if continues && entry.as_ref().map(|e| e.revision) == expected {
             Ok(entry)
         } else {
@@ -93,6 +98,12 @@ impl<B: Backend> Topology for Records<B> {
             }
         }
         Ok(snapshot)
+    }
+
+    async fn read_rule(&self, cluster: &ClusterUid) -> Result<Option<Stored<Rule>>, TopologyError> {
+        let key = Key::Rule(cluster.clone());
+        let (entry, _) = self.one(&key.to_string(), true).await?;
+        entry.map(|entry| stored(&key, &entry)).transpose()
     }
 
     async fn put_intent(

@@ -86,6 +86,10 @@ pub trait Topology: Send + Sync + 'static {
     /// Reads all of one cluster, linearizably.
     async fn read(&self, cluster: &ClusterUid) -> Result<Snapshot, TopologyError>;
 
+    /// Reads the rule alone, linearizably, for a caller whose time is short: a store's member that does not answer is left sooner than in other
+    /// calls, and the next one asked.
+    async fn read_rule(&self, cluster: &ClusterUid) -> Result<Option<Stored<Rule>>, TopologyError>;
+
     /// Writes the intent. `expected` is the revision of the one that was read, or none if there was none.
     async fn put_intent(
         &self,

@@ -1,11 +1,16 @@
-//! Writing to the topology: the rule with its route, the route alone, and what the member says of itself.
+//! Writing to the topology: the rule with its route, the route alone, and what the member says of itself; and making sure of the rule.
 
 use super::Parts;
-use crate::observe::view;
+use crate::observe::{known, view};
 use berth_core::election::{KnownRule, Outcome, RuleRevision};
 use berth_core::topology::{MemberRecord, Route, Rule};
 use berth_service::Chain;
 use berth_topology::{Revision, TopologyError};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long the answer to a confirmation is awaited. A third of a lease, so that a primary that asks when its grants fail can ask again within it.
+const CONFIRM: Duration = Duration::from_millis(900);
 
 pub(super) async fn swap(parts: &Parts, rule: Rule, route: Route, expected: Option<RuleRevision>) -> Outcome {
     let expected = expected.map(|revision| Revision(revision.0));
@@ -44,5 +49,14 @@ pub async fn announce(parts: &Parts, record: &MemberRecord) -> Result<(), String
     match parts.topology.put_member(&parts.cluster, record).await {
         Ok(_) => Ok(()),
         Err(error) => Err(Chain(&error).to_string()),
+    }
+}
+
+/// Reads the rule as it is at some moment after this call.
+pub async fn confirm(parts: &Parts) -> Result<Option<Box<KnownRule>>, String> {
+    match timeout(CONFIRM, parts.topology.read_rule(&parts.cluster)).await {
+        Ok(Ok(rule)) => Ok(rule.map(|stored| Box::new(known(stored)))),
+        Ok(Err(error)) => Err(Chain(&error).to_string()),
+        Err(_) => Err(format!("no answer within {CONFIRM:?}")),
     }
 }

@@ -1,6 +1,8 @@
 //! What the agent writes into its log of what it hears, decides and does. Each thing once; never a whole record, never a secret.
 
-use berth_core::election::{Effect, EffectKind, Event, Issued, News, Outcome, ProcessNews, State, Wait};
+use berth_core::election::{
+    Effect, EffectKind, Event, Issued, KnownRule, News, Outcome, ProcessNews, State, Wait,
+};
 use std::time::Duration;
 use tracing::{debug, error, info, warn};
 
@@ -54,6 +56,14 @@ pub(super) fn decided(before: &State, after: &State) {
         Some(Wait::Refused(refusal)) => error!(term, reason = %refusal, "refusing to go on"),
         Some(wait) => info!(term, reason = %wait, "waiting"),
         None => debug!(term, "no longer waiting"),
+    }
+}
+
+/// A primary whose grants failed asks every second or so; that it is in trouble, its waiting and its end tell.
+pub(super) fn confirmed(result: &Result<Option<Box<KnownRule>>, String>) {
+    match result {
+        Ok(known) => debug!(term = known.as_ref().map(|known| known.rule.term.0), "read the rule to be sure"),
+        Err(reason) => debug!(reason, "cannot read the rule to be sure"),
     }
 }
 

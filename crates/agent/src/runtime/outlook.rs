@@ -1,8 +1,8 @@
 //! What others see of the loop: probes, metrics, the status page.
 
-use super::{Clock, HEARTBEAT};
+use super::{Clock, HEARTBEAT, Way};
 use crate::metrics::Metrics;
-use berth_core::election::{EffectKind, Moment, Outcome, State, Summary};
+use berth_core::election::{EffectKind, Message, Moment, Outcome, State, Summary};
 use berth_service::{Check, Health};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -55,6 +55,10 @@ impl Outlook {
 
     pub(super) fn counted(&self, kind: EffectKind, outcome: &Outcome) {
         self.metrics.counted(kind, outcome);
+    }
+
+    pub(super) fn talked(&self, way: Way, message: &Message) {
+        self.metrics.talked(way, message);
     }
 
     /// Watches over the loop's heartbeat for ever.

@@ -6,12 +6,13 @@ use super::{SuperviseError, Supervisor};
 use crate::warden::client::{Reports, Requests, WardenError};
 use crate::warden::protocol::{Report, Request, Stop};
 use async_trait::async_trait;
-use berth_core::election::{ProcessNews, Run};
+use berth_core::election::{Moment, ProcessNews, Run};
 use berth_engine::ServerCommand;
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
+use tracing::warn;
 
 /// How long the server may take to stop in order. Below the warden's own patience (40 s), which is the backstop, and long enough for a
 /// checkpoint of a busy server.
@@ -152,5 +153,19 @@ impl Supervisor for WardenLink {
         self.ask(Request::Fence).await?;
         while next(&mut reports).await? != Report::Fenced {}
         Ok(())
+    }
+
+    fn lease(&self, until: Option<Moment>) {
+        // Rounded down: a lease may be shorter than it was granted, never longer.
+        let since_boot = |moment: Moment| moment.since(Moment::default()).as_millis();
+        let until_ms = until.map(|moment| u64::try_from(since_boot(moment)).unwrap_or(u64::MAX));
+        match self.requests.try_send(Request::Lease { until_ms }) {
+            // The loss of the warden is told elsewhere, and ends the agent.
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
+            // The moment given before stands: what was not renewed ends.
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                warn!("the warden takes no requests; the lease stays as it was");
+            }
+        }
     }
 }

@@ -53,6 +53,8 @@ struct PromiseFile {
     starts: u64,
     promise: Term,
     lineage: Vec<Era>,
+    #[serde(default)]
+    rewinding: bool,
 }
 
 impl LedgerFile {
@@ -88,15 +90,16 @@ impl LedgerFile {
             };
         };
         let mut ledger = Ledger::new(cluster, identity);
-        if let Some(PromiseFile { version: _, starts, promise, lineage }) = read(&self.promise())? {
+        if let Some(PromiseFile { version: _, starts, promise, lineage, rewinding }) = read(&self.promise())? {
             (ledger.starts, ledger.promise, ledger.lineage) = (starts, promise, lineage);
+            ledger.rewinding = rewinding;
         }
         Ok(Some(ledger))
     }
 
     /// Makes it durable. Returns only when it would survive the loss of power.
     pub fn write(&self, ledger: &Ledger) -> Result<(), LedgerError> {
-        let Ledger { cluster, identity, starts, promise, lineage } = ledger.clone();
+        let Ledger { cluster, identity, starts, promise, lineage, rewinding } = ledger.clone();
         match read::<WhoseFile>(&self.whose()) {
             Ok(Some(known)) if known.cluster == cluster && known.identity == identity => {}
             Ok(Some(known)) => return Err(LedgerError::Foreign(known.identity)),
@@ -105,7 +108,7 @@ impl LedgerFile {
                 return Err(LedgerError::Write { path: self.whose(), source: io::Error::other(reason) });
             }
         }
-        put(&self.promise(), &PromiseFile { version: VERSION, starts, promise, lineage })
+        put(&self.promise(), &PromiseFile { version: VERSION, starts, promise, lineage, rewinding })
     }
 }
 
@@ -141,7 +144,7 @@ mod tests {
         let identity =
             Identity { member: MemberId::new("orders-aaaaa").unwrap(), claim: ClaimUid::new("c1").unwrap() };
         let era = Era { term: Term(3), timeline: Timeline(4), start: Some(LogPosition(5)) };
-        Ledger::new(ClusterUid::new("u1").unwrap(), identity).entering(era, Timeline(4)).counting_a_start()
+        Ledger::new(ClusterUid::new("u1").unwrap(), identity).entering(era, Timeline(4)).counting_a_start().rewinding()
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub(super) struct Server {
     pub(super) pid: Pid,
     pub(super) since: Duration,
     pub(super) fast_stop: i32,
+    /// Until when it may run, by the clock since boot, if that is bounded.
+    pub(super) lease: Option<Duration>,
     /// Whether the warden killed it.
     pub(super) killed: bool,
 }
@@ -79,6 +81,7 @@ pub(super) fn start_server(command: &ServerCommand, run: Run, output: &Output) -
         pid: Pid::from_child(&child),
         since: since_boot(),
         fast_stop: command.fast_stop,
+        lease: None,
         killed: false,
     })
 }

@@ -7,7 +7,7 @@ use berth_engine::ServerCommand;
 use serde::{Deserialize, Serialize};
 
 /// The version of what follows. An agent that meets another one exits, and the pod has to be replaced.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// The longest line that either end accepts, in bytes. A start command with every path and variable is below 4 KiB.
 pub const LONGEST_LINE: usize = 256 * 1024;
@@ -33,6 +33,13 @@ pub enum Request {
     /// Kill every process of the container except warden and agent, at once. Answered by [`Report::Exited`] if a server ran
     /// and could be reaped (one that waits for a dead disk is reaped later), and then always by [`Report::Fenced`].
     Fence,
+    /// The server that runs may run until this moment and not longer: when it passes, everything is killed as by [`Request::Fence`], with the
+    /// same reports, whatever became of the agent. Replaces the moment given before; none lets it run on. Forgotten with the run, and
+    /// ignored while none runs. Not answered.
+    Lease {
+        /// Milliseconds of the clock that counts from the machine's start and on while it sleeps (`CLOCK_BOOTTIME`).
+        until_ms: Option<u64>,
+    },
 }
 
 /// How a server is ended.
@@ -69,7 +76,7 @@ pub enum Report {
     },
     /// The run is over: its first process was reaped, and no process that it left behind is alive.
     Exited(Ended),
-    /// No process but warden and agent is alive (one that only waits for its disk with the kill pending counts as dead).
+    /// No process but warden and agent is alive, because that was asked or a lease passed (one that only waits for its disk with the kill pending counts as dead).
     Fenced,
     /// The container is to end. The agent stops the server in its own way and exits; after the time given the warden does it.
     Stopping {
@@ -96,7 +103,7 @@ pub struct Ended {
     pub run: Run,
     /// What became of its first process.
     pub exit: Exit,
-    /// Whether this warden killed it (a fence, a stop by kill, or the container's end), so that the exit tells nothing of the server's health.
+    /// Whether this warden killed it (a fence, a lease that passed, a stop by kill, or the container's end), so that the exit tells nothing of the server's health.
     pub killed: bool,
 }
 

@@ -153,6 +153,7 @@ impl Warden<'_> {
             }
             self.bury(fence::reap());
             self.serve_agent();
+            self.keep_lease();
             self.keep_deadlines();
         }
         self.output.say("info", "the container ends: everything left in it is killed");
@@ -163,12 +164,14 @@ impl Warden<'_> {
     fn next_deadline(&self) -> Option<Duration> {
         let patience = Duration::from_secs(self.arguments.patience);
         let grace = Duration::from_secs(self.arguments.grace);
-        match self.stopping {
+        let next = match self.stopping {
             Some(stopping) if stopping.stopped => Some(stopping.since + grace),
             Some(stopping) => Some(stopping.since + patience.min(grace)),
             None if self.agent.is_none() => Some(self.not_before),
             None => None,
-        }
+        };
+        let lease = self.server.as_ref().and_then(|server| server.lease);
+        next.into_iter().chain(lease).min()
     }
 
     fn wait(&self, children: &UnixStream, ends: &UnixStream) {
@@ -277,14 +280,34 @@ impl Warden<'_> {
                 },
                 Some(_) | None => {}
             },
-            Request::Fence => {
+            Request::Fence => self.fence(),
+            Request::Lease { until_ms } => {
                 if let Some(server) = &mut self.server {
-                    server.killed = true;
+                    server.lease = until_ms.map(Duration::from_millis);
                 }
-                let reaped = fence::fence(Condemned::AllBut(self.agent_pid()));
-                self.bury(reaped);
-                self.tell(&Report::Fenced);
             }
+        }
+    }
+
+    fn fence(&mut self) {
+        if let Some(server) = &mut self.server {
+            server.killed = true;
+            // One that waits for a dead disk is reaped later, and must not be fenced again and again until then.
+            server.lease = None;
+        }
+        let reaped = fence::fence(Condemned::AllBut(self.agent_pid()));
+        self.bury(reaped);
+        self.tell(&Report::Fenced);
+    }
+
+    /// Nothing may write past its lease, also if the agent is frozen, stuck or cut off from whoever would renew it. A renewal that has
+    /// arrived counts, however late it is read.
+    fn keep_lease(&mut self) {
+        let Some(server) = &self.server else { return };
+        if server.lease.is_some_and(|until| until <= since_boot()) {
+            let run = server.run.0;
+            self.output.say("warn", &format!("the lease of the database (run {run}) passed: it is killed"));
+            self.fence();
         }
     }
 

@@ -1,26 +1,25 @@
 //! A cluster of members that run in this process, and what can happen to it.
 
-use async_trait::async_trait;
+use crate::warden::Warden;
+use crate::wires::Wires;
 use berth_agent::execute::Parts;
 use berth_agent::metrics::Metrics;
 use berth_agent::observe::{watch_topology, watch_verifier};
 use berth_agent::runtime::{Outlook, Runtime, channel};
-use berth_agent::supervise::{SuperviseError, Supervisor};
 use berth_agent::volume::LedgerFile;
-use berth_core::election::{Event, Me, ProcessNews, Run, State};
+use berth_core::election::{Event, Me, State};
 use berth_core::topology::{
     Access, Admission, BootstrapGrant, Durability, DurabilityMode, EngineKind, Identity, Intent, OnLoss,
     Phase, Route, Rule,
 };
 use berth_core::{ClaimUid, ClusterUid, Generation, MemberId, Nonce};
-use berth_engine::ServerCommand;
 use berth_service::Health;
 use berth_testkit::engine::{Answer, Fleet};
 use berth_testkit::eventually;
 use berth_topology::{Change, Memory, Scope, Topology, User, WatchEvent};
 use futures::StreamExt;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -35,72 +34,8 @@ pub(crate) fn member(name: char) -> MemberId {
     MemberId::new(format!("orders-{}", name.to_string().repeat(5))).unwrap()
 }
 
-fn identity(name: char) -> Identity {
+pub(crate) fn identity(name: char) -> Identity {
     Identity { member: member(name), claim: ClaimUid::new(format!("claim-{name}")).unwrap() }
-}
-
-/// The warden of a simulated pod: it outlives the agent.
-struct Warden {
-    fleet: Fleet,
-    member: MemberId,
-    state: Mutex<WardenState>,
-}
-
-#[derive(Default)]
-struct WardenState {
-    runs: u64,
-    current: Option<Run>,
-    agent: Option<mpsc::UnboundedSender<ProcessNews>>,
-}
-
-impl Warden {
-    fn tell(state: &WardenState, news: ProcessNews) {
-        if let Some(agent) = &state.agent {
-            let _nobody_listens = agent.send(news);
-        }
-    }
-
-    /// A new agent is told what runs.
-    fn greet(&self, agent: mpsc::UnboundedSender<ProcessNews>) {
-        let mut state = self.state.lock().unwrap();
-        state.agent = Some(agent);
-        let latest = Run(state.runs);
-        Self::tell(&state, state.current.map_or(ProcessNews::Absent { latest }, ProcessNews::Runs));
-    }
-
-    /// The server ends. `killed` is what the warden itself did.
-    fn end(&self, killed: bool, how: &str, asked: bool) {
-        let mut state = self.state.lock().unwrap();
-        self.fleet.end(&self.member, killed);
-        if let Some(run) = state.current.take() {
-            Self::tell(&state, ProcessNews::Exited { run, how: how.to_owned(), asked });
-        }
-    }
-}
-
-#[async_trait]
-impl Supervisor for Warden {
-    async fn start(&self, _command: ServerCommand) -> Result<Run, SuperviseError> {
-        let mut state = self.state.lock().unwrap();
-        if !self.fleet.launch(&self.member) {
-            return Err(SuperviseError::NotStarted("one runs, or remains are in the way".to_owned()));
-        }
-        state.runs += 1;
-        let run = Run(state.runs);
-        state.current = Some(run);
-        Self::tell(&state, ProcessNews::Runs(run));
-        Ok(run)
-    }
-
-    async fn stop(&self, _run: Run) -> Result<(), SuperviseError> {
-        self.end(false, "exit status 0", false);
-        Ok(())
-    }
-
-    async fn fence(&self) -> Result<(), SuperviseError> {
-        self.end(true, "signal 9", true);
-        Ok(())
-    }
 }
 
 /// A pod with a warden and an agent.
@@ -129,6 +64,7 @@ pub(crate) struct Cluster {
     pub(crate) fleet: Fleet,
     pub(crate) store: Memory,
     pub(crate) uid: ClusterUid,
+    pub(crate) wires: Wires,
     intent: Intent,
     pods: BTreeMap<char, Pod>,
     folder: TempDir,
@@ -159,6 +95,7 @@ impl Cluster {
             fleet: Fleet::default(),
             store: Memory::new(),
             uid: ClusterUid::new("uid-1").unwrap(),
+            wires: Wires::default(),
             intent,
             pods: BTreeMap::new(),
             folder,
@@ -203,8 +140,7 @@ impl Cluster {
     /// A new pod for the member, on its own volume.
     pub(crate) fn pod(&mut self, name: char) {
         let incarnation = self.pods.get(&name).map_or(1, |pod| pod.incarnation + 1);
-        let warden =
-            Arc::new(Warden { fleet: self.fleet.clone(), member: member(name), state: Mutex::default() });
+        let warden = Warden::new(self.fleet.clone(), member(name), &self.tasks);
         self.pods.insert(name, Pod { warden, incarnation, agent: None });
         self.agent(name);
     }
@@ -215,12 +151,14 @@ impl Cluster {
         std::fs::create_dir_all(&volume).unwrap();
         let pod = self.pods.get_mut(&name).unwrap();
         let address = format!("{name}{}:5432", pod.incarnation);
+        let peer = format!("{name}{}:5433", pod.incarnation);
         let me = Me {
             identity: identity(name),
             cluster: self.intent.cluster.clone(),
             uid: self.uid.clone(),
             incarnation: format!("pod-{name}-{}", pod.incarnation),
             address: address.clone(),
+            peer: peer.clone(),
             version: "test".to_owned(),
         };
         let user = User::Members(self.intent.cluster.clone(), self.uid.clone());
@@ -229,12 +167,14 @@ impl Cluster {
             topology: Arc::new(self.store.seen_by(user).topology()),
             engine: Arc::new(self.fleet.engine(&member(name), &address)),
             supervisor: pod.warden.clone(),
+            link: Arc::new(self.wires.link(identity(name))),
             ledger: LedgerFile::new(&volume),
             verifier: self.folder.path().join("owner.verifier"),
         };
         let outlook = Outlook::new(&Health::new(), Metrics::default());
         let state = State::new(me, LedgerFile::new(&volume).read());
         let (events, heard) = channel();
+        self.wires.hear(member(name), peer, events.clone());
         let (news, mut told) = mpsc::unbounded_channel();
         pod.warden.greet(news);
         let sink = events.clone();
@@ -253,6 +193,11 @@ impl Cluster {
         let runtime = Runtime::new(parts, state, outlook, events, self.tasks.clone());
         let running = self.tasks.spawn(runtime.run(heard, stop.clone()));
         pod.agent = Some(Agent { stop, running, sources });
+    }
+
+    /// Whoever holds the server of this member.
+    pub(crate) fn warden(&self, name: char) -> Arc<Warden> {
+        self.pods[&name].warden.clone()
     }
 
     pub(crate) fn volume(&self, name: char) -> std::path::PathBuf {

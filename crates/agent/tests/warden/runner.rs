@@ -45,6 +45,6 @@ pub(crate) fn run(scenarios: &[Scenario]) -> ExitCode {
 
 /// The scenarios by their functions' names.
 macro_rules! scenarios {
-    ($($name:ident),* $(,)?) => { &[$((stringify!($name), $name as fn())),*] };
+    ($($name:path),* $(,)?) => { &[$((stringify!($name), $name as fn())),*] };
 }
 pub(crate) use scenarios;

@@ -184,6 +184,14 @@ impl World {
         self.pids().into_iter().find(is_part).unwrap()
     }
 
+    /// Freezes the stand-in, and returns when it runs no more.
+    pub(crate) fn freeze(&self, part: &str) {
+        let pid = self.agent_pid(part);
+        signal(pid, "STOP");
+        let frozen = || self.all().into_iter().any(|(one, state)| one == pid && state == 'T');
+        eventually("the agent to be frozen", frozen);
+    }
+
     /// Kills a part of the stand-in.
     pub(crate) fn kill(&self, part: &str) {
         signal(self.agent_pid(part), "KILL");
@@ -271,6 +279,16 @@ impl Agent {
         let report = self.next();
         let Report::Started(running) = report else { panic!("not started: {report:?}") };
         running
+    }
+
+    /// Bounds how long the server may run, and returns when the warden has heard it.
+    pub(crate) fn lease(&mut self, until: Option<Duration>) {
+        let until_ms = until.map(|until| u64::try_from(until.as_millis()).unwrap());
+        self.send(&Request::Lease { until_ms });
+        // A lease is not answered; a start while a server runs is, by a refusal, and requests are heard in order.
+        self.send(&Request::Start(World::server("true")));
+        let report = self.next();
+        assert!(matches!(report, Report::NotStarted { .. }), "{report:?}");
     }
 
     pub(crate) fn until_fenced(&mut self) {

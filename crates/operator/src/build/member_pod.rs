@@ -20,6 +20,8 @@ use kube::api::ObjectMeta;
 const DATABASE_USER: i64 = 999;
 /// The port of the database.
 const DATABASE_PORT: i32 = 5432;
+/// The port at which the agent hears those of the other members: the agent's own default.
+const PEER_PORT: i32 = 5433;
 /// The port of the agent's probes, metrics and pages.
 const ADMIN_PORT: i32 = 8008;
 /// What a fast shutdown with its checkpoint may take before the kubelet kills.
@@ -127,7 +129,11 @@ fn database(owner: &Owner, identity: &Identity, rendering: &Rendering, told: &Pl
             literal("BERTH_ACCESS", "/berth/access"),
             literal("BERTH_RUN", "/berth/run"),
         ]),
-        ports: Some(vec![port("database", DATABASE_PORT), port("admin", ADMIN_PORT)]),
+        ports: Some(vec![
+            port("database", DATABASE_PORT),
+            port("peer", PEER_PORT),
+            port("admin", ADMIN_PORT),
+        ]),
         // Startup and readiness are asked often, because a new member's first seconds are what somebody waits for; http costs next to nothing.
         startup_probe: Some(probe("/startupz", 1, 300)),
         liveness_probe: Some(probe("/livez", 5, 6)),

@@ -28,6 +28,8 @@ const AUTH_REPETITIONS: u32 = 8;
 pub(super) enum Repeat {
     /// It may happen twice without harm.
     Freely,
+    /// As `Freely`, and its answer is worth nothing late.
+    Promptly,
     /// Only if it is known not to have happened.
     IfNotApplied,
 }
@@ -111,15 +113,19 @@ impl Connection {
     where
         F: Future<Output = Result<T, Error>>,
     {
+        let limit = match repeat {
+            Repeat::Promptly => self.options.prompt_attempt,
+            Repeat::Freely | Repeat::IfNotApplied => self.options.attempt,
+        };
         let mut losses = 0;
         let mut auth_moves = 0;
         let mut backoff = Backoff::new(1);
         loop {
             let session = self.session().await.map_err(Fault::Lost)?;
-            let fault = match timeout(self.options.attempt, call(session.clone())).await {
+            let fault = match timeout(limit, call(session.clone())).await {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(error)) => Fault::of(&error),
-                Err(_) => Fault::Lost(format!("no answer within {:?}", self.options.attempt)),
+                Err(_) => Fault::Lost(format!("no answer within {limit:?}")),
             };
             match &fault {
                 Fault::AuthMoved if auth_moves < AUTH_REPETITIONS => {

@@ -15,6 +15,9 @@ pub struct EtcdOptions {
     /// How long one attempt of a call may take. Far above an etcd's slowest healthy answer, because a member that is left too
     /// early makes the others busier.
     pub attempt: Duration,
+    /// The same for a call whose answer is worth nothing late: two attempts, and with them two members, fit into the second in which a primary
+    /// must know whether it still is one.
+    pub prompt_attempt: Duration,
     /// How often an idle connection is tried: what a lost machine, which closes nothing, is noticed late by.
     pub keepalive: Duration,
     /// How long a silent watch is believed before it is asked how far it is.
@@ -53,6 +56,7 @@ impl EtcdOptions {
             identity: identity.into(),
             connect: Duration::from_secs(2),
             attempt: Duration::from_secs(4),
+            prompt_attempt: Duration::from_millis(400),
             keepalive: Duration::from_secs(10),
             silence: Duration::from_secs(15),
             patience: Duration::from_secs(5),

@@ -52,7 +52,7 @@ impl World {
     }
 
     pub(super) fn read(&self, query: &Query) -> Result<Page, BackendError> {
-        let Query { keys, after, limit, at } = query;
+        let Query { keys, after, limit, at, promptly: _ } = query;
         let past;
         let state = match at {
             None => &self.present,

@@ -94,6 +94,7 @@ impl Cluster {
             identity: self.identity(short),
             incarnation: "pod-1".to_owned(),
             address: "10.0.0.1:5432".to_owned(),
+            peer: "10.0.0.1:5433".to_owned(),
             version: "0.1.0".to_owned(),
             starts,
             term: Term(1),

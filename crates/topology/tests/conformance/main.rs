@@ -41,6 +41,7 @@ macro_rules! everywhere {
             $kind,
             $world,
             records::what_is_written_is_read,
+            records::the_rule_is_read_alone_as_it_is_now,
             records::a_removed_cluster_leaves_nothing_and_touches_no_other,
             records::names_that_begin_alike_do_not_mix,
             records::more_than_a_page_is_listed_whole,

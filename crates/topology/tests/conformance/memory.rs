@@ -21,7 +21,8 @@ impl InMemory {
     }
 
     async fn page(&self, key: &str) -> Page {
-        let query = Query { keys: Keys::One(key.to_owned()), after: None, limit: 0, at: None };
+        let query =
+            Query { keys: Keys::One(key.to_owned()), after: None, limit: 0, at: None, promptly: false };
         self.memory.read(query).await.unwrap()
     }
 }

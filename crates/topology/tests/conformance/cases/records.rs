@@ -3,7 +3,7 @@
 use crate::fixture::Cluster;
 use crate::watching::Ears;
 use crate::world::World;
-use berth_topology::{Change, Revision, Scope, Stored, key};
+use berth_topology::{Change, Revision, Scope, Stored, TopologyError, key};
 
 pub(crate) async fn what_is_written_is_read(world: &dyn World) {
     let orders = Cluster::orders();
@@ -32,6 +32,39 @@ pub(crate) async fn what_is_written_is_read(world: &dyn World) {
     assert_eq!(all.intent.unwrap().value.generation.0, 2);
     assert_eq!(all.members.len(), 1);
     assert_eq!(all.members[&orders.member("7k2qd")].value.starts, 2);
+}
+
+pub(crate) async fn the_rule_is_read_alone_as_it_is_now(world: &dyn World) {
+    let (orders, stock) = (Cluster::orders(), Cluster::stock());
+    for cluster in [&orders, &stock] {
+        world.admit(&cluster.name, &cluster.uid).await;
+    }
+    // Two clients: what one wrote before, the other is shown.
+    let (writer, reader) = (world.operator(), world.topology(&orders.members()));
+    assert_eq!(reader.read_rule(&orders.uid).await.unwrap(), None);
+    let mut at = None;
+    for term in 1..=20 {
+        let revision =
+            writer.swap_rule(&orders.uid, &orders.rule(term), &orders.route(term), at).await.unwrap();
+        let read = reader.read_rule(&orders.uid).await.unwrap();
+        assert_eq!(read, Some(Stored { value: orders.rule(term), revision }));
+        at = Some(revision);
+    }
+    let stranger = world.topology(&stock.members()).read_rule(&orders.uid).await;
+    assert!(matches!(stranger, Err(TopologyError::Denied { .. })), "{stranger:?}");
+
+    let rule = key::rule(&orders.uid);
+    let damaged =
+        String::from_utf8(world.raw(&rule).await).unwrap().replacen("\"version\":", "\"version\":9", 1);
+    world.put_raw(&rule, damaged.as_bytes()).await;
+    let unreadable = reader.read_rule(&orders.uid).await;
+    assert!(
+        matches!(&unreadable, Err(TopologyError::Unreadable { key, .. }) if *key == rule),
+        "{unreadable:?}"
+    );
+    world.stop().await;
+    let unanswered = reader.read_rule(&orders.uid).await;
+    assert!(matches!(unanswered, Err(TopologyError::Unavailable { .. })), "{unanswered:?}");
 }
 
 pub(crate) async fn a_removed_cluster_leaves_nothing_and_touches_no_other(world: &dyn World) {

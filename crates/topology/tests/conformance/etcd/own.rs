@@ -142,6 +142,20 @@ async fn a_dead_member_costs_no_call() {
 }
 
 #[tokio::test]
+async fn a_member_that_does_not_answer_is_left_in_time_to_read_the_rule_from_another() {
+    let etcd = RealEtcd::start().await;
+    let orders = Cluster::orders();
+    // The system takes the connection, and nobody ever reads from it.
+    let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut options = etcd.options(OPERATOR);
+    options.endpoints.insert(0, format!("https://{}", mute.local_addr().unwrap()));
+    (options.connect, options.attempt) = (Duration::from_hours(1), Duration::from_hours(1));
+    let topology = EtcdTopology::new(options);
+    let read = tokio::time::timeout(Duration::from_secs(20), topology.read_rule(&orders.uid)).await;
+    assert!(matches!(read, Ok(Ok(None))), "{read:?}");
+}
+
+#[tokio::test]
 async fn a_frozen_store_is_noticed_and_found_again() {
     let etcd = RealEtcd::start().await;
     let orders = Cluster::orders();
