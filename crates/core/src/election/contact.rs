@@ -46,6 +46,8 @@ pub(super) struct Contact {
     pub reign: Option<Reign>,
     /// The leader's last beat.
     pub heard: Option<Moment>,
+    /// Since when the leader's beats have come without a silence.
+    pub unbroken: Option<Moment>,
     /// When the leader's own agent said that its server is dead.
     pub gone: Option<Moment>,
     /// When this member last granted a lease to anybody.
@@ -95,6 +97,7 @@ pub(super) fn settle(state: &mut State, now: Moment) {
         .map_or(now, |reign| reign.phase_since);
     if same.is_none() {
         (contact.heard, contact.gone, contact.ask_sent, contact.beat_sent) = (None, None, None, None);
+        contact.unbroken = None;
         contact.would.clear();
         contact.grants.clear();
     }

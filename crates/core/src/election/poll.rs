@@ -104,7 +104,8 @@ impl Poll<'_> {
         let to = self.intent.switchover.as_ref().and_then(|switchover| switchover.to.as_ref());
         let whole: Vec<&Identity> = self
             .ranked()
-            .filter(|(id, rank)| **id != self.rule.primary && rank.0 == term && rank.1 > at)
+            .filter(|(id, _)| **id != self.rule.primary && self.belongs(id))
+            .filter(|(_, rank)| rank.0 == term && rank.1 > at)
             .map(|(id, _)| id)
             .collect();
         let wanted = whole.iter().find(|id| Some(&id.member) == to);
@@ -118,7 +119,10 @@ impl Poll<'_> {
     }
 
     fn best_of_all(&self, in_time: bool) -> Verdict {
-        let best = self.ranked().max_by(|(a, left), (b, right)| left.cmp(right).then_with(|| b.cmp(a)));
+        // Whoever is leaving leads only if nobody else holds as much: what it alone holds may have been acknowledged.
+        let best = self.ranked().max_by(|(a, left), (b, right)| {
+            left.cmp(right).then_with(|| self.belongs(a).cmp(&self.belongs(b))).then_with(|| b.cmp(a))
+        });
         match best {
             Some((best, _)) => self.when(in_time, best.clone()),
             None => Verdict::More { have: 0, needed: 1 },
@@ -128,13 +132,17 @@ impl Poll<'_> {
     /// Those who may lead, each with what it is compared by.
     fn ranked(&self) -> impl Iterator<Item = (&Identity, Rank)> {
         self.pledged.iter().filter_map(|(id, holding)| {
-            let belongs = self.intent.members.get(&id.member) == Some(&id.claim);
             let same = self.rule.system.is_none() || holding.system == self.rule.system;
             match holding.log {
-                Log::Ends { term, end } if belongs && same => Some((id, (term, end.position))),
+                Log::Ends { term, end } if same => Some((id, (term, end.position))),
                 Log::Ends { .. } | Log::Nothing | Log::Closed { .. } | Log::Open { .. } => None,
             }
         })
+    }
+
+    /// Whether the operator counts it among the members.
+    fn belongs(&self, id: &Identity) -> bool {
+        self.intent.members.get(&id.member) == Some(&id.claim)
     }
 
     fn when(&self, in_time: bool, candidate: Identity) -> Verdict {
@@ -159,7 +167,7 @@ impl Poll<'_> {
             Log::Nothing | Log::Closed { .. } | Log::Open { .. } => None,
         });
         let mut voters: BTreeSet<Identity> =
-            self.ranked().map(|(id, _)| id.clone()).filter(|id| *id != candidate).collect();
+            self.ranked().map(|(id, _)| id.clone()).filter(|id| *id != candidate && self.belongs(id)).collect();
         let wanted = usize::try_from(rule.holders()).unwrap_or(usize::MAX);
         for absent in [&rule.primary].into_iter().chain(&rule.voters) {
             if voters.len() < wanted && *absent != candidate {

@@ -125,11 +125,20 @@ impl World {
         if !route.is_some_and(|route| route.term == rule.term && route.admission == Admission::ReadWrite) {
             return Some(format!("the route does not lead to {primary}"));
         }
+        let asked = self.store.view().intent.as_ref().and_then(|intent| intent.switchover.as_ref());
+        let other = |nonce| rule.switched.as_ref() != Some(nonce);
+        if let Some(asked) = asked.filter(|asked| other(&asked.nonce)) {
+            return Some(format!("a switchover to {:?} is still to come", asked.to));
+        }
         let wished: BTreeSet<Who> = self.wished().into_iter().collect();
         let voters: BTreeSet<Who> =
             rule.voters.iter().filter_map(|voter| Who::of(&voter.member)).chain([primary]).collect();
         if voters != wished {
             return Some(format!("{voters:?} vote or lead, and {wished:?} are asked for"));
+        }
+        let absent = wished.iter().find(|who| !self.members.get(who).is_some_and(|member| !member.lost && member.works()));
+        if let Some(absent) = absent {
+            return Some(format!("{absent} is not there"));
         }
         let asked = self.store.view().intent.as_ref().map(|intent| intent.durability.asked(intent.members.len()));
         if asked != Some(rule.acks) {

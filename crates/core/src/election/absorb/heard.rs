@@ -17,6 +17,10 @@ pub(super) fn absorb(state: &mut State, from: Identity, message: Message, now: M
     match message {
         Message::Beat { term, at } => {
             if term == rule.term && *rule.leader() == from {
+                let silent = state.contact.heard.is_none_or(|heard| now.since(heard) >= campaign::SILENCE);
+                if silent {
+                    state.contact.unbroken = Some(now);
+                }
                 state.contact.heard = Some(now);
                 if may_grant(state, term) {
                     state.contact.granted = Some(now);
