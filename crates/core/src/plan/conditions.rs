@@ -101,9 +101,8 @@ impl Facts<'_> {
             (_, Some(rule)) => match rule.phase {
                 Phase::Bootstrapping => ("NoPrimary", format!("{} makes the database", rule.primary.member)),
                 Phase::Electing => {
-                    let stuck = rule.proposal.is_none() && electing::lacks(self.observed, rule).is_some();
-                    let doing = electing::doing(self.observed, rule);
-                    (if stuck { "NoQuorum" } else { "Electing" }, doing)
+                    let lack = electing::lacks(self.observed, rule).filter(|_| rule.proposal.is_none());
+                    (lack.map_or("Electing", |lack| lack.reason), electing::doing(self.observed, rule))
                 }
                 Phase::Switching => {
                     ("Switching", format!("{} hands over in term {}", rule.primary.member, rule.term))
@@ -113,7 +112,12 @@ impl Facts<'_> {
                     let doing = what
                         .and_then(|m| m.trouble.clone())
                         .unwrap_or_else(|| what.map_or("it has no claim", |m| words(m.state)).to_owned());
-                    ("NoQuorum", format!("{}: {doing}", rule.primary.member))
+                    let doing = format!("{}: {doing}", rule.primary.member);
+                    match electing::lacks(self.observed, rule) {
+                        _ if electing::runs(self.observed, &rule.primary) => ("NoQuorum", doing),
+                        Some(lack) => (lack.reason, format!("{doing}; {}", lack.words)),
+                        None => ("NoPrimary", format!("{doing}; the others elect another")),
+                    }
                 }
             },
             (_, None) => ("NoPrimary", self.first_wait()),

@@ -6,6 +6,14 @@
 use super::observed::{ContainerState, NodeState, Observed};
 use crate::topology::{Identity, Rule};
 
+/// What an election cannot end without, and cannot begin without either.
+pub(super) struct Lack {
+    /// A word for it, as a condition's reason.
+    pub(super) reason: &'static str,
+    /// The same in words.
+    pub(super) words: String,
+}
+
 /// What the members do.
 pub(super) fn doing(observed: &Observed, rule: &Rule) -> String {
     let term = rule.term;
@@ -20,30 +28,34 @@ pub(super) fn doing(observed: &Observed, rule: &Rule) -> String {
     let served =
         if candidate == Some(last) { "it served last".to_owned() } else { format!("{last} served last") };
     match lacks(observed, rule) {
-        Some(lacks) if candidate.is_none() => format!("{does}; {served}; {lacks}"),
+        Some(Lack { words, .. }) if candidate.is_none() => format!("{does}; {served}; {words}"),
         Some(_) | None => format!("{does}; {served}"),
     }
 }
 
 /// What an election cannot end without, if that is not there: whoever served last, or so many of its voters that every acknowledged commit is on one
 /// of them.
-pub(super) fn lacks(observed: &Observed, rule: &Rule) -> Option<String> {
+pub(super) fn lacks(observed: &Observed, rule: &Rule) -> Option<Lack> {
     if runs(observed, &rule.primary) {
         return None;
     }
     let last = &rule.primary.member;
     let each = usize::try_from(rule.acks.max(rule.grants)).unwrap_or(usize::MAX);
     if each == 0 || rule.voters.is_empty() {
-        return Some(format!("it waits for {last}, which alone has every commit and does not run"));
+        let words = format!("it waits for {last}, which alone has every commit and does not run");
+        return Some(Lack { reason: "NoPrimary", words });
     }
     let needed = rule.voters.len().saturating_sub(each) + 1;
     let there = rule.voters.iter().filter(|voter| runs(observed, voter)).count();
     let voters = rule.voters.iter().map(|voter| voter.member.as_str()).collect::<Vec<_>>().join(", ");
-    (there < needed).then(|| format!("it waits for {last} or {needed} of {voters}: {there} of these run"))
+    (there < needed).then(|| Lack {
+        reason: "NoQuorum",
+        words: format!("it waits for {last} or {needed} of {voters}: {there} of these run"),
+    })
 }
 
 /// Whether a member's database container runs, on the claim that is meant and where it can be heard.
-fn runs(observed: &Observed, identity: &Identity) -> bool {
+pub(super) fn runs(observed: &Observed, identity: &Identity) -> bool {
     let on_claim = observed.member_claims().any(|(of, _)| of == *identity);
     let pod = observed.pod_of(&identity.member).filter(|pod| !pod.deleting);
     on_claim

@@ -205,6 +205,26 @@ fn what_an_election_does_and_lacks_is_said(
     assert!(reasons(&plan).contains(&first), "{:?}", reasons(&plan));
 }
 
+#[rstest]
+#[case::its_gate_is_shut(&[], "NoQuorum", "FIRST: it is the primary, and its gate is still shut")]
+#[case::it_is_gone(&["FIRST"], "NoPrimary", "FIRST: it has no pod yet; the others elect another")]
+#[case::too_many_are_gone(&["FIRST", "NEXT"], "NoQuorum", "FIRST: it has no pod yet; it waits for FIRST or 2 of NEXT, OTHER: 1 of these run")]
+fn a_primary_that_does_not_serve_before_anybody_is_elected(
+    #[case] lost: &[&str],
+    #[case] reason: &str,
+    #[case] message: &str,
+) {
+    let settled = World::settled(&wish(3));
+    let (_, plan) = planned(&wish(3), |world| {
+        let first = primary(world);
+        world.pods.get_mut(first.as_str()).unwrap().ready = false;
+        lost.iter().for_each(|who| drop(world.pods.remove(&named(&settled, who))));
+    });
+    let (holds, said, words) = condition(&plan, ConditionType::Available);
+    assert_eq!((holds, said), (Truth::False, reason));
+    assert_eq!(plain(&settled, words).replace("OTHER, NEXT", "NEXT, OTHER"), message);
+}
+
 #[test]
 fn a_primary_that_alone_has_every_commit_is_waited_for() {
     let mut settled = None;
@@ -218,7 +238,7 @@ fn a_primary_that_alone_has_every_commit_is_waited_for() {
     });
     let (_, reason, words) = condition(&plan, ConditionType::Available);
     let words = plain(&settled.unwrap(), words);
-    assert_eq!(reason, "NoQuorum");
+    assert_eq!(reason, "NoPrimary");
     assert!(words.ends_with("it waits for FIRST, which alone has every commit and does not run"), "{words}");
 }
 
