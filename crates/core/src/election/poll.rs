@@ -166,8 +166,11 @@ impl Poll<'_> {
             Log::Ends { end, .. } => Some(end.position),
             Log::Nothing | Log::Closed { .. } | Log::Open { .. } => None,
         });
-        let mut voters: BTreeSet<Identity> =
-            self.ranked().map(|(id, _)| id.clone()).filter(|id| *id != candidate && self.belongs(id)).collect();
+        let mut voters: BTreeSet<Identity> = self
+            .ranked()
+            .map(|(id, _)| id.clone())
+            .filter(|id| *id != candidate && self.belongs(id))
+            .collect();
         let wanted = usize::try_from(rule.holders()).unwrap_or(usize::MAX);
         for absent in [&rule.primary].into_iter().chain(&rule.voters) {
             if voters.len() < wanted && *absent != candidate {

@@ -41,7 +41,9 @@ impl World {
         if now.since(since) > RESUMES {
             let rule = self.store.rule().map_or_else(|| "none".to_owned(), words::rule);
             self.facts.broken(Promise::Live, || {
-                format!("nothing is in the way, and nothing was acknowledged for {RESUMES:?}; the rule: {rule}")
+                format!(
+                    "nothing is in the way, and nothing was acknowledged for {RESUMES:?}; the rule: {rule}"
+                )
             });
         }
     }
@@ -54,8 +56,12 @@ impl World {
         }
         let able: Vec<Who> = self.wished().into_iter().filter(|who| self.able(*who)).collect();
         (1_u32..1 << able.len()).any(|mask| {
-            let set: Vec<Who> =
-                able.iter().enumerate().filter(|(at, _)| mask & (1 << at) != 0).map(|(_, who)| *who).collect();
+            let set: Vec<Who> = able
+                .iter()
+                .enumerate()
+                .filter(|(at, _)| mask & (1 << at) != 0)
+                .map(|(_, who)| *who)
+                .collect();
             self.enough(rule, &set) && self.connected(&set) && self.leader_does_not_hinder(rule, &set)
         })
     }
@@ -136,11 +142,14 @@ impl World {
         if voters != wished {
             return Some(format!("{voters:?} vote or lead, and {wished:?} are asked for"));
         }
-        let absent = wished.iter().find(|who| !self.members.get(who).is_some_and(|member| !member.lost && member.works()));
+        let absent = wished
+            .iter()
+            .find(|who| !self.members.get(who).is_some_and(|member| !member.lost && member.works()));
         if let Some(absent) = absent {
             return Some(format!("{absent} is not there"));
         }
-        let asked = self.store.view().intent.as_ref().map(|intent| intent.durability.asked(intent.members.len()));
+        let asked =
+            self.store.view().intent.as_ref().map(|intent| intent.durability.asked(intent.members.len()));
         if asked != Some(rule.acks) {
             return Some(format!("{} acknowledge, and {asked:?} are asked for", rule.acks));
         }
@@ -178,7 +187,9 @@ impl World {
             }
             let missing: Vec<u32> = acknowledged.difference(&log.rows()).copied().collect();
             if !missing.is_empty() && !self.facts.lossy {
-                self.facts.broken(Promise::NothingLost, || format!("{who} lacks the acknowledged rows {missing:?}"));
+                self.facts.broken(Promise::NothingLost, || {
+                    format!("{who} lacks the acknowledged rows {missing:?}")
+                });
                 return;
             }
         }

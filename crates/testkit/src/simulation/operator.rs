@@ -98,7 +98,8 @@ impl World {
     }
 
     fn add_member(&mut self) -> bool {
-        let Some(next) = self.members.keys().next_back().map(|who| Who(who.0 + 1)).filter(|who| who.0 < MOST) else {
+        let Some(next) = self.members.keys().next_back().map(|who| Who(who.0 + 1)).filter(|who| who.0 < MOST)
+        else {
             return false;
         };
         self.say(&"operator", || format!("adds {next}"));

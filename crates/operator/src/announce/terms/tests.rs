@@ -88,6 +88,7 @@ fn an_election_that_takes_two_terms() {
             voters: BTreeSet::new(),
             acks: 0,
             grants: 0,
+            end: None,
         }),
         ..electing(6, "aaaaa", "ccccc")
     };
