@@ -51,6 +51,8 @@ pub(super) struct Facts {
     pub acknowledged: BTreeMap<u32, Term>,
     /// Who acknowledged in each term.
     by: BTreeMap<Term, Who>,
+    /// What each member has promised.
+    promised: BTreeMap<Who, Term>,
     /// Who served in each term.
     pub served: BTreeMap<Term, Who>,
     promoted: BTreeMap<Timeline, (Who, Term)>,
@@ -76,6 +78,17 @@ impl Facts {
             self.broken(Promise::TermsGrow, || {
                 format!("{who} had promised term {} and now promises {}", before.promise, after.promise)
             });
+        }
+        let promised = self.promised.entry(who).or_default();
+        *promised = after.promise.max(*promised);
+    }
+
+    /// An agent starts with what it finds on its volume.
+    pub(super) fn remembers(&mut self, who: Who, ledger: Option<&Ledger>) {
+        let promised = self.promised.get(&who).copied().unwrap_or_default();
+        let found = ledger.map_or(Term(0), |ledger| ledger.promise);
+        if found < promised {
+            self.broken(Promise::TermsGrow, || format!("{who} had promised term {promised} and finds a promise of {found}"));
         }
     }
 
