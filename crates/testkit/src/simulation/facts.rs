@@ -37,6 +37,8 @@ pub enum Promise {
     VotersCount,
     /// Tenants are let in only by the primary that the topology names.
     GateAfterSwap,
+    /// One bad link costs a healthy primary nothing.
+    OneBadLink,
     /// Writes resume when nothing is in their way.
     Live,
     /// After all is healed the cluster serves, and all members hold the same.

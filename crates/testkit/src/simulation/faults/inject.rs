@@ -64,11 +64,8 @@ impl World {
             return;
         }
         self.faults.under_way = self.faults.under_way.saturating_sub(1);
-        self.faults.last = self.now;
         self.say(&"fault", || format!("{kind:?} is over"));
-        for undo in undo {
-            self.undo(undo);
-        }
+        self.mend(undo);
     }
 
     /// All faults end, and no more begin.
@@ -268,6 +265,14 @@ impl World {
             let proxies = u64::try_from(self.clients.proxies.len()).unwrap_or(0);
             let proxy = u8::try_from(self.random.below(proxies)).unwrap_or(0);
             self.plan(lasts * step / 4, Happening::ProxySeesOld { proxy });
+        }
+    }
+
+    /// Undoes all of it.
+    pub(in crate::simulation) fn mend(&mut self, undo: Vec<Undo>) {
+        self.faults.last = self.now;
+        for undo in undo {
+            self.undo(undo);
         }
     }
 
