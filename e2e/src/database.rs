@@ -153,7 +153,8 @@ impl Database {
 
     /// Asks for a planned switchover, as a person does.
     pub fn switch_over(&self) -> Result<()> {
-        let said = Command::new("berth").args(["switchover", &self.tenant_name()]).output().context("berth")?;
+        let said =
+            Command::new("berth").args(["switchover", &self.tenant_name()]).output().context("berth")?;
         if !said.status.success() {
             bail!("berth switchover: {}", String::from_utf8_lossy(&said.stderr));
         }

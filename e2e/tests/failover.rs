@@ -61,7 +61,8 @@ fn a_node_without_power_is_failed_over_and_its_member_comes_back_as_a_replica() 
     let (database, writer) = written_to(&place)?;
     let kubernetes = kubernetes::attach()?;
     // The topology's etcd has one member here; a node that takes it along takes elections with it.
-    let etcd = kubectl::items(&["get", "pods", "-n", "berth-system", "-l", "app.kubernetes.io/name=berth-etcd"])?;
+    let etcd =
+        kubectl::items(&["get", "pods", "-n", "berth-system", "-l", "app.kubernetes.io/name=berth-etcd"])?;
     let etcd = kubernetes.node_of(&etcd[0])?;
     if kubernetes.node_of(&database.pods()?[&database.primary()?])? == etcd {
         let (old, term) = (database.primary()?, database.term()?);
@@ -96,11 +97,13 @@ fn a_frozen_agent_cannot_keep_an_old_primary_alive() -> Result<()> {
     let place = Place::new("story-frozen-agent")?;
     let (database, writer) = written_to(&place)?;
     let (old, term) = (database.primary()?, database.term()?);
-    database.in_member(&old, "kill -STOP $(grep -lsz '^agent$' /proc/[0-9]*/cmdline | cut -d/ -f3 | head -1)")?;
+    database
+        .in_member(&old, "kill -STOP $(grep -lsz '^agent$' /proc/[0-9]*/cmdline | cut -d/ -f3 | head -1)")?;
     wait_for_another(&database, &writer, &old, term)?;
     let left = database.in_member(&old, "pgrep -c -x postgres || true")?;
     ensure!(left.trim() == "0", "the warden ended the old primary by itself; {left} processes are left");
-    database.in_member(&old, "kill -CONT $(grep -lsz '^agent$' /proc/[0-9]*/cmdline | cut -d/ -f3 | head -1)")?;
+    database
+        .in_member(&old, "kill -CONT $(grep -lsz '^agent$' /proc/[0-9]*/cmdline | cut -d/ -f3 | head -1)")?;
     database.wait_ready()?;
     writer.finish()?;
     Ok(())

@@ -43,7 +43,7 @@ pub struct ClusterClassSpec {
     #[schemars(range(min = 1, max = 16))]
     pub members: Option<u32>,
 
-    /// The durability of a cluster that does not say; mode and acks each on their own.
+    /// The durability of a cluster that does not say; each field on its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub durability: Option<Durability>,
 

@@ -7,6 +7,7 @@ pub(crate) mod access;
 pub(crate) mod bootstrap;
 pub(crate) mod durability;
 pub(crate) mod engine;
+pub(crate) mod failover;
 pub(crate) mod placement;
 pub(crate) mod storage;
 
@@ -15,6 +16,7 @@ use access::Access;
 use bootstrap::Bootstrap;
 use durability::Durability;
 use engine::Engine;
+use failover::Failover;
 use kube::{CustomResource, KubeSchema};
 use placement::{Placement, Resources};
 use schemars::JsonSchema;
@@ -49,6 +51,8 @@ use storage::Storage;
     printcolumn(name = "Endpoint", type_ = "string", json_path = ".status.endpoint.host", priority = 1),
     validation = Rule::new("size(self.metadata.name) <= 40 && !self.metadata.name.contains('.') && !self.metadata.name.contains('--')")
         .message("choose a name of at most 40 characters without dots and without '--': names of members, claims and TLS server names are built from it"),
+    validation = Rule::new("!has(self.spec.failover) || !has(self.spec.failover.switchover) || !has(self.spec.failover.switchover.to) || (self.spec.failover.switchover.to.startsWith(self.metadata.name + '-') && size(self.spec.failover.switchover.to) == size(self.metadata.name) + 6)")
+        .message("name a member of this cluster in spec.failover.switchover.to, such as one of status.members, or leave it out"),
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -85,6 +89,10 @@ pub struct DatabaseClusterSpec {
     /// Where members may run. Pods take a change when they are next made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub placement: Option<Placement>,
+
+    /// Who is to be primary, as far as a person has a say in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failover: Option<Failover>,
 
     /// The database and the role for the application.
     #[serde(default)]

@@ -42,9 +42,14 @@ pub fn new(type_: &str, status: &str, reason: &str, message: &str, generation: i
     }
 }
 
+/// The condition of a type.
+pub fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
+    conditions.iter().find(|c| c.type_ == type_)
+}
+
 /// Whether a condition is there and true.
 pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
-    conditions.iter().any(|c| c.type_ == type_ && c.status == "True")
+    find(conditions, type_).is_some_and(|c| c.status == "True")
 }
 
 #[cfg(test)]

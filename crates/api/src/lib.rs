@@ -21,15 +21,16 @@ pub use class::{
 };
 pub use cluster::access::Access;
 pub use cluster::bootstrap::{Bootstrap, Initialize};
-pub use cluster::durability::{Durability, DurabilityMode};
+pub use cluster::durability::{Durability, DurabilityMode, OnLoss};
 pub use cluster::engine::{Engine, Postgres};
+pub use cluster::failover::{Failover, Switchover};
 pub use cluster::placement::{Placement, Resources, Spread, SpreadMode};
 pub use cluster::storage::{Storage, Volume};
 pub use cluster::{DatabaseCluster, DatabaseClusterSpec, State};
 pub use crd::definitions;
 pub use status::{
     Binding, Blocked, Claims, ClassStatus, DatabaseClusterStatus, Effective, Endpoint, Lag, MemberRole,
-    MemberState, MemberStatus, StatusPhase,
+    MemberState, MemberStatus, StatusPhase, SwitchoverState, SwitchoverStatus,
 };
 
 /// The group of every kind of Berth.

@@ -38,6 +38,11 @@ pub fn data_claim(member: &str) -> String {
     format!("{member}-data")
 }
 
+/// The disruption budget of the members' pods.
+pub fn budget(cluster: &str) -> String {
+    format!("{cluster}-members")
+}
+
 /// The Secret that applications bind to (servicebinding.io).
 pub fn owner_secret(cluster: &str) -> String {
     format!("{cluster}-owner")

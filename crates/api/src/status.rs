@@ -33,6 +33,9 @@ pub struct DatabaseClusterStatus {
     /// The term: grows with every change of the primary and every restart of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub term: Option<u64>,
+    /// What became of the switchover that the spec asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub switchover: Option<SwitchoverStatus>,
     /// Every member.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["id"]))]
@@ -62,7 +65,7 @@ pub enum StatusPhase {
     Creating,
     /// A primary takes writes.
     Serving,
-    /// A primary is being chosen, or restarts in a new term.
+    /// A primary is being chosen, or the one that was does not take writes yet.
     Electing,
     /// A planned hand-over is under way.
     Switching,
@@ -76,6 +79,31 @@ pub enum StatusPhase {
     Deleting,
     /// The topology cannot be read; the members may well serve.
     Unknown,
+}
+
+/// What became of the switchover that the spec asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SwitchoverStatus {
+    /// The request that this speaks of, as the spec has it.
+    pub request: String,
+    /// How far it has come.
+    pub state: SwitchoverState,
+    /// The same in a sentence.
+    pub message: String,
+}
+
+/// How far a switchover has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum SwitchoverState {
+    /// It is asked for; the members have not begun it.
+    Asked,
+    /// The members are at it.
+    UnderWay,
+    /// The members have ended it. Who is primary now is in `primary`.
+    Done,
+    /// It cannot be done as it is asked for.
+    Refused,
 }
 
 /// One member.
@@ -112,6 +140,8 @@ pub struct MemberStatus {
 pub enum MemberRole {
     /// It takes writes.
     Primary,
+    /// While a primary is being chosen: it was chosen, and is being promoted.
+    Candidate,
     /// It follows the primary.
     Replica,
 }

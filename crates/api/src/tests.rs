@@ -61,6 +61,18 @@ fn check(errors: &[String], expect: Option<&str>) {
 #[case::one_member(json!({ "members": 1 }), None)]
 #[case::acks_in_async(json!({ "durability": { "mode": "Async", "acks": 1 } }), Some("belongs to mode Quorum"))]
 #[case::acks_in_all(json!({ "durability": { "mode": "All", "acks": 1 } }), Some("belongs to mode Quorum"))]
+#[case::on_loss(json!({ "durability": { "mode": "All", "onLoss": "Degrade" } }), None)]
+#[case::on_loss_alone(json!({ "durability": { "onLoss": "Block" } }), None)]
+#[case::on_loss_in_async(json!({ "durability": { "mode": "Async", "onLoss": "Degrade" } }), Some("belongs to modes Quorum and All"))]
+#[case::a_switchover(json!({ "failover": { "switchover": { "request": "2026-03-01" } } }), None)]
+#[case::a_switchover_to(json!({ "failover": { "switchover": { "request": "a", "to": "orders-7k2qd" } } }), None)]
+#[case::no_switchover(json!({ "failover": {} }), None)]
+#[case::a_request_that_is_no_name(json!({ "failover": { "switchover": { "request": "At noon" } } }), Some("lower-case letters, digits and inner hyphens"))]
+#[case::a_request_with_an_end(json!({ "failover": { "switchover": { "request": "noon-" } } }), Some("inner hyphens"))]
+#[case::an_empty_request(json!({ "failover": { "switchover": { "request": "" } } }), Some("inner hyphens"))]
+#[case::to_another_cluster(json!({ "failover": { "switchover": { "request": "a", "to": "ledger-7k2qd" } } }), Some("name a member of this cluster"))]
+#[case::to_a_longer_name(json!({ "failover": { "switchover": { "request": "a", "to": "orders-eu-7k2qd" } } }), Some("name a member of this cluster"))]
+#[case::to_the_cluster(json!({ "failover": { "switchover": { "request": "a", "to": "orders" } } }), Some("name a member of this cluster"))]
 #[case::no_engine(json!({ "engine": {} }), Some("name exactly one engine"))]
 #[case::own_setting(json!({ "engine": { "postgres": { "parameters": { "work_mem": "8MB" } } } }), None)]
 #[case::a_setting_of_ours(json!({ "engine": { "postgres": { "parameters": { "fsync": "off" } } } }), Some("remove fsync"))]
@@ -104,6 +116,7 @@ fn a_name(#[case] name: &str, #[case] expect: Option<&str>) {
 #[case::own_secret(json!({ "access": { "ownerSecret": "mine" } }), None)]
 #[case::other_source(json!({ "bootstrap": {} }), Some("cannot be changed"))]
 #[case::paused(json!({ "state": "Paused" }), None)]
+#[case::switchover(json!({ "failover": { "switchover": { "request": "b" } } }), None)]
 fn a_changed_cluster(#[case] part: Value, #[case] expect: Option<&str>) {
     let old = cluster("orders", &with(&json!({})));
     check(&said("DatabaseCluster", &cluster("orders", &with(&part)), Some(&old)), expect);

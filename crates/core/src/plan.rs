@@ -9,11 +9,13 @@
 //! has it. So a crash between any two steps loses nothing but time.
 
 mod bootstrap;
+mod budget;
 mod check;
 mod conditions;
 mod deletion;
 mod desired;
 mod draft;
+mod electing;
 mod intent;
 mod leaving;
 mod membership;
@@ -23,17 +25,21 @@ mod report;
 mod secrets;
 mod step;
 mod summary;
+mod switchover;
 mod volumes;
 mod waiting;
 
 pub use check::Unsafe;
-pub use desired::{Desired, Problem, Size, Wish};
+pub use desired::{Desired, Problem, Request, Size, Wish};
 pub use observed::{
-    Claim, ClaimProblem, Cluster, Container, ContainerState, Known, Node, NodeState, NotedGrant, Observed,
-    Pod, PodPhase, Processes, Refusal, RefusalKind, Refused, Revision, SecretState, Secrets, Stored, Time,
-    Topology, Volume,
+    Budget, Claim, ClaimProblem, Cluster, Container, ContainerState, Known, Node, NodeState, NotedGrant,
+    Observed, Pod, PodPhase, Processes, Refusal, RefusalKind, Refused, Revision, SecretState, Secrets,
+    Stored, Time, Topology, Volume,
 };
-pub use report::{Before, Condition, ConditionType, MemberReport, MemberState, Report, Role, Stage, Truth};
+pub use report::{
+    Before, Condition, ConditionType, MemberReport, MemberState, Report, Role, Stage, Switched,
+    SwitchoverReport, Truth,
+};
 pub use step::{Chain, DeletePod, Ended, Kept, Plan, Step, Why};
 pub use waiting::{Awaited, Needs, Waiting};
 
@@ -92,6 +98,7 @@ fn begin(draft: &mut Draft<'_>, desired: &Desired, membership: &Membership) -> O
 fn carry_out(draft: &mut Draft<'_>, desired: &Desired, membership: &Membership, origin: Origin) {
     volumes::grow(draft, desired, membership);
     volumes::create(draft, membership);
+    budget::keep(draft, desired);
     secrets::ensure(draft, membership);
     bootstrap::note(draft, membership, origin);
     if origin != Origin::Ungranted {

@@ -8,7 +8,9 @@ mod member;
 mod route;
 mod rule;
 
-pub use intent::{Access, BootstrapGrant, Durability, DurabilityMode, EngineKind, Intent, OnLoss, Switchover};
+pub use intent::{
+    Access, BootstrapGrant, Durability, DurabilityMode, EngineKind, Intent, OnLoss, Switchover,
+};
 pub use member::{Activity, MemberRecord, Replication};
 pub use route::{Admission, Endpoint, Route};
 pub use rule::{Identity, Phase, Proposal, Rule};

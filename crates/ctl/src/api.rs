@@ -12,8 +12,20 @@ use std::time::Duration;
 /// How long the API may take to answer before a person would rather know.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
+/// How long nothing may come of a watch: the API server ends each after some minutes itself.
+const QUIET: Duration = Duration::from_mins(10);
+
 /// A client, and the namespace of its context.
 pub(crate) async fn connect(arguments: &Kubernetes) -> Result<Client> {
+    connect_for(arguments, TIMEOUT).await
+}
+
+/// As [`connect`], for watches too, which may be silent for long.
+pub(crate) async fn connect_to_watch(arguments: &Kubernetes) -> Result<Client> {
+    connect_for(arguments, QUIET).await
+}
+
+async fn connect_for(arguments: &Kubernetes, silence: Duration) -> Result<Client> {
     let options = KubeConfigOptions { context: arguments.context.clone(), ..KubeConfigOptions::default() };
     let mut config = match (&arguments.kubeconfig, &arguments.context) {
         // KUBECONFIG may name several files, which kube joins by itself.
@@ -28,7 +40,7 @@ pub(crate) async fn connect(arguments: &Kubernetes) -> Result<Client> {
         }
     };
     config.connect_timeout = Some(TIMEOUT);
-    config.read_timeout = Some(TIMEOUT);
+    config.read_timeout = Some(silence);
     Client::try_from(config).context("cannot make a client of the kubeconfig")
 }
 

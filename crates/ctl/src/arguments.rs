@@ -2,7 +2,9 @@
 
 use crate::output::Format;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use k8s_openapi::jiff::SignedDuration;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Database clusters on Kubernetes: what they do, why they wait, and a way in.
 #[derive(Debug, Parser)]
@@ -15,6 +17,8 @@ use std::path::PathBuf;
   berth status -A -o json            every cluster there is, for a program
   berth status shop/orders           one cluster with its members
   berth explain shop/orders          what it waits for, since when, and what would end that
+  berth topology shop/orders --watch who is what in it, and every change as it happens
+  berth switchover shop/orders       another member becomes the primary; clients wait for a moment
   berth psql shop/orders -- -c 'select version()'
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such cluster; psql's own for psql.
@@ -47,6 +51,17 @@ pub(crate) enum Command {
     Status(Status),
     /// Why a cluster waits: for what, since when, and what would end it.
     Explain(Explain),
+    /// Who is what in a cluster: roles, terms, lag; with --watch, every change of it.
+    Topology(Topology),
+    /// Another member becomes the primary, by plan: clients wait for a moment, and lose nothing.
+    #[command(after_help = "Examples:
+  berth switchover shop/orders
+  berth switchover shop/orders --to orders-m4w8z --timeout 2m
+  berth switchover shop/orders --no-wait
+
+It writes spec.failover.switchover, as kubectl or a GitOps repository could, and tells each step until the new primary takes writes.
+It fails, and says why, if that did not happen within the timeout.")]
+    Switchover(Switchover),
     /// psql through the proxy, as the owner of the cluster's database.
     #[command(after_help = "Examples:
   berth psql shop/orders
@@ -82,6 +97,64 @@ pub(crate) struct Explain {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Topology {
+    /// The cluster, as NAME or NAMESPACE/NAME.
+    #[arg(value_name = "CLUSTER")]
+    pub(crate) cluster: String,
+    /// Go on, and print a line for each change.
+    #[arg(short, long, conflicts_with = "output")]
+    pub(crate) watch: bool,
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Switchover {
+    /// The cluster, as NAME or NAMESPACE/NAME.
+    #[arg(value_name = "CLUSTER")]
+    pub(crate) cluster: String,
+    /// The member that is to be the primary; any that holds every commit without it.
+    #[arg(long, value_name = "MEMBER")]
+    pub(crate) to: Option<String>,
+    #[command(flatten)]
+    pub(crate) patience: Patience,
+    /// How long to wait before it counts as failed.
+    #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = duration)]
+    pub(crate) timeout: Duration,
+    /// Take the field over from whoever wrote it last, such as what keeps it in step with a repository.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Withdraw a request that was not carried out yet.
+    #[arg(long, conflicts_with_all = ["to", "wait", "no_wait", "timeout", "force"])]
+    pub(crate) cancel: bool,
+}
+
+/// Whether to wait; the last that is typed counts.
+#[derive(Debug, Args)]
+pub(crate) struct Patience {
+    /// Tell each step until it is over. This is what happens anyway.
+    #[arg(long, overrides_with = "no_wait")]
+    wait: bool,
+    /// Return as soon as it is asked for.
+    #[arg(long, overrides_with = "wait")]
+    no_wait: bool,
+}
+
+impl Patience {
+    /// Whether to tell each step until it is over.
+    pub(crate) fn waits(&self) -> bool {
+        self.wait || !self.no_wait
+    }
+}
+
+/// Reads `90s` or `2m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let read: SignedDuration = text.parse().map_err(|_| "write a duration such as 90s or 2m".to_owned())?;
+    Duration::try_from(read).map_err(|_| "write a duration that is not negative".to_owned())
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Psql {
     /// The cluster, as NAME or NAMESPACE/NAME.
     #[arg(value_name = "CLUSTER")]
@@ -111,6 +184,7 @@ impl Arguments {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rstest::rstest;
 
     #[test]
     fn the_arguments_are_consistent() {
@@ -131,7 +205,35 @@ mod tests {
         ]);
         match read.unwrap().command {
             Command::Psql(psql) => assert_eq!(psql.arguments, ["-c", "select 1"]),
-            Command::Status(_) | Command::Explain(_) => panic!("not psql"),
+            Command::Status(_) | Command::Explain(_) | Command::Topology(_) | Command::Switchover(_) => {
+                panic!("not psql")
+            }
         }
+    }
+
+    #[rstest]
+    #[case(&[], true, 60)]
+    #[case(&["--wait", "--timeout", "90s"], true, 90)]
+    #[case(&["--no-wait"], false, 60)]
+    #[case(&["--no-wait", "--wait", "--timeout", "2m"], true, 120)]
+    fn a_switchover_waits_unless_told_not_to(
+        #[case] flags: &[&str],
+        #[case] waits: bool,
+        #[case] seconds: u64,
+    ) {
+        let typed = ["berth", "switchover", "shop/orders"].iter().chain(flags);
+        let Command::Switchover(read) = Arguments::try_parse_from(typed).unwrap().command else {
+            panic!("not a switchover")
+        };
+        assert_eq!((read.patience.waits(), read.timeout), (waits, Duration::from_secs(seconds)));
+    }
+
+    #[rstest]
+    #[case(&["switchover", "shop/orders", "--timeout", "soon"])]
+    #[case(&["switchover", "shop/orders", "--timeout", "-5s"])]
+    #[case(&["switchover", "shop/orders", "--cancel", "--to", "orders-m4w8z"])]
+    #[case(&["topology", "shop/orders", "--watch", "-o", "json"])]
+    fn what_makes_no_sense_is_refused(#[case] typed: &[&str]) {
+        assert!(Arguments::try_parse_from(["berth"].iter().chain(typed)).is_err());
     }
 }

@@ -8,7 +8,7 @@ use crate::failure::DONE;
 use crate::output::print;
 use crate::target;
 use anyhow::Result;
-use berth_api::{Blocked, DatabaseCluster, names};
+use berth_api::{Blocked, DatabaseCluster, StatusPhase, names};
 use k8s_openapi::api::core::v1::{Event, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
@@ -51,6 +51,10 @@ pub(crate) enum Verdict {
     Waiting,
     /// Nothing goes on without a person.
     Blocked,
+    /// The members choose a primary.
+    Electing,
+    /// The primary hands over.
+    Switching,
     /// The operator has not spoken of this generation.
     Unseen,
 }
@@ -130,6 +134,10 @@ fn verdict(cluster: &DatabaseCluster) -> Verdict {
         Verdict::Unseen
     } else if holds(berth_api::condition::BLOCKED) {
         Verdict::Blocked
+    } else if status.phase == Some(StatusPhase::Electing) {
+        Verdict::Electing
+    } else if status.phase == Some(StatusPhase::Switching) {
+        Verdict::Switching
     } else if holds(berth_api::condition::READY) {
         Verdict::Ready
     } else if status.blocked.is_empty() {

@@ -1,6 +1,7 @@
-//! `berth`, the command line: what a cluster does, why it waits, and a psql through the proxy. As `kubectl-berth` in the PATH it is `kubectl berth`.
+//! `berth`, the command line: what a cluster does, why it waits, a switchover, and a psql through the proxy. As `kubectl-berth` in the PATH it is `kubectl berth`.
 //!
-//! It reads the Kubernetes API with the rights of whoever calls it, and nothing else: it holds no credentials of etcd and changes no object.
+//! It reads the Kubernetes API with the rights of whoever calls it, and nothing else: it holds no credentials of etcd. The one thing that it writes is the
+//! request for a switchover, in a cluster's spec.
 
 mod api;
 mod arguments;
@@ -10,8 +11,11 @@ mod output;
 mod psql;
 mod say;
 mod status;
+mod switchover;
 mod table;
 mod target;
+mod topology;
+mod writes;
 
 use arguments::{Arguments, Command};
 use failure::Failure;
@@ -23,6 +27,8 @@ async fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Status(status) => status::run(&arguments.kubernetes, &status).await,
         Command::Explain(explain) => explain::run(&arguments.kubernetes, &explain).await,
+        Command::Topology(topology) => topology::run(&arguments.kubernetes, &topology).await,
+        Command::Switchover(switchover) => switchover::run(&arguments.kubernetes, &switchover).await,
         Command::Psql(psql) => psql::run(&arguments.kubernetes, &psql).await,
     };
     done.unwrap_or_else(|error| Failure::report(&error))

@@ -6,8 +6,9 @@ use crate::failure::DONE;
 use crate::output::print;
 use crate::table::{age, or_dash, table};
 use crate::target;
+use crate::writes;
 use anyhow::Result;
-use berth_api::{DatabaseCluster, Effective, MemberStatus};
+use berth_api::{DatabaseCluster, Effective, MemberStatus, SwitchoverState};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
@@ -71,6 +72,9 @@ fn one(cluster: &DatabaseCluster, now: Timestamp) -> String {
         (_, _) => String::new(),
     };
     let mut lines = vec![format!("{name}: {phase:?}, {} ready{primary}", or_dash(status.ready.as_deref()))];
+    lines.extend(writes::missing(&status, Some(now)).map(|why| format!("  {why}")));
+    let open = status.switchover.as_ref().filter(|switchover| switchover.state != SwitchoverState::Done);
+    lines.extend(open.map(|open| format!("  switchover {}: {}", open.request, open.message)));
     lines.extend(status.effective.as_ref().map(effective));
     if let Some(endpoint) = &status.endpoint {
         let secret =

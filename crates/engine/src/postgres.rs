@@ -26,8 +26,8 @@ pub use place::PostgresPlace;
 
 use crate::logs::LogDialect;
 use crate::{
-    Boot, Engine, EngineError, LocalStatus, LogEnd, Peer, Quorum, ServerCommand, Settings, SettingsOutcome, TermRow,
-    Volume,
+    Boot, Engine, EngineError, LocalStatus, LogEnd, Peer, Quorum, ServerCommand, Settings, SettingsOutcome,
+    TermRow, Volume,
 };
 use async_trait::async_trait;
 use berth_core::topology::Access;

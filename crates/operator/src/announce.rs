@@ -2,6 +2,10 @@
 //!
 //! They are told by a task of their own and may be lost: an Event must never hold up or fail a reconcile.
 
+mod terms;
+
+pub(crate) use terms::Narrator;
+
 use crate::apply::{Outcome, StepError};
 use berth_api::DatabaseCluster;
 use berth_core::plan::{Before, Report, Step};
@@ -9,6 +13,7 @@ use berth_service::Chain;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource};
+use terms::Told;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -89,15 +94,22 @@ impl Announcer {
         while note.len() > LONGEST_NOTE {
             note.pop();
         }
-        let event = Event {
-            type_,
-            reason: reason.to_owned(),
-            note: Some(note),
-            action: "Reconcile".to_owned(),
-            secondary,
-        };
-        if self.0.try_send((event, object.object_ref(&()))).is_err() {
-            debug!(reason, "dropped an event; too many wait");
+        let action = "Reconcile".to_owned();
+        let event = Event { type_, reason: reason.to_owned(), note: Some(note), action, secondary };
+        self.send(event, object.object_ref(&()));
+    }
+
+    /// Tells what happened to a term.
+    fn told(&self, about: ObjectReference, told: Told) {
+        let Told { type_, reason, action, note } = told;
+        let event = Event { type_, reason: reason.to_owned(), note: Some(note), action, secondary: None };
+        self.send(event, about);
+    }
+
+    fn send(&self, event: Event, about: ObjectReference) {
+        if let Err(dropped) = self.0.try_send((event, about)) {
+            let (event, _) = dropped.into_inner();
+            debug!(reason = event.reason, "dropped an event; too many wait");
         }
     }
 }
@@ -117,6 +129,8 @@ fn word(step: &Step) -> Option<&'static str> {
         | Step::NoteCounter { .. }
         | Step::NoteGrantOnClaim { .. }
         | Step::RetainVolume { .. }
+        | Step::CreateBudget { .. }
+        | Step::ChangeBudget { .. }
         | Step::EnsureAccess
         | Step::EnsureCertificates { .. }
         | Step::EnsureUser
@@ -142,6 +156,8 @@ fn related(step: &Step, object: &DatabaseCluster) -> Option<ObjectReference> {
         | Step::NoteGrantOnClaim { .. }
         | Step::NoteBootstrapped { .. }
         | Step::RetainVolume { .. }
+        | Step::CreateBudget { .. }
+        | Step::ChangeBudget { .. }
         | Step::EnsureAccess
         | Step::EnsureCertificates { .. }
         | Step::EnsureUser

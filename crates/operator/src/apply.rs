@@ -3,6 +3,7 @@
 //! Chains run side by side, the steps of a chain in order; one that fails or whose precondition does not hold ends its chain and no other. Every step
 //! is one external effect and may be repeated: what is so already counts as done.
 
+mod budgets;
 mod claims;
 mod error;
 mod object;
@@ -94,6 +95,10 @@ impl Work<'_> {
             Step::GrowClaim { claim, size } => self.grow_claim(claim, size).await.map(|()| None),
             Step::RetainVolume { volume, claim } => self.retain_volume(volume, claim).await.map(|()| None),
             Step::RetireClaim { claim } => self.retire_claim(claim).await.map(|()| None),
+            Step::CreateBudget { min_available } => self.create_budget(*min_available).await.map(|()| None),
+            Step::ChangeBudget { uid, min_available } => {
+                self.change_budget(uid, *min_available).await.map(|()| None)
+            }
             Step::EnsureAccess => self.ensure_access().await.map(|()| None),
             Step::EnsureCertificates { members } => self.ensure_certificates(members).await.map(|()| None),
             Step::EnsureUser => self.ensure_user().await.map(|()| None),
@@ -121,6 +126,9 @@ pub(crate) fn subject(step: &Step, owner: &Owner) -> Option<Refused> {
         | Step::RetireClaim { claim }
         | Step::NoteGrantOnClaim { claim, .. } => Some(Refused::Claim(claim.name.clone())),
         Step::RetainVolume { volume, .. } => Some(Refused::Volume(volume.clone())),
+        Step::CreateBudget { .. } | Step::ChangeBudget { .. } => {
+            Some(Refused::Budget(berth_api::names::budget(cluster)))
+        }
         Step::EnsureAccess => Some(Refused::Secret(berth_api::names::owner_secret(cluster))),
         Step::EnsureCertificates { .. } => Some(Refused::Secret(berth_api::names::tls_secret(cluster))),
         Step::AddFinalizer { .. }

@@ -1,9 +1,11 @@
 //! Kubernetes objects, built from what was validated. Infallible and pure: the same input gives the same object.
 
+mod budget;
 mod claim;
 mod member_pod;
 mod owner_secret;
 
+pub(crate) use budget::budget;
 pub(crate) use claim::claim;
 pub(crate) use member_pod::{Placeless, pod};
 pub(crate) use owner_secret::{Binding, access_secret, owner_secret, tls_secret};

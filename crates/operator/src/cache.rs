@@ -1,16 +1,19 @@
-//! What the operator keeps of the world, so that a cluster at rest costs no call: slim pods, claims, nodes, classes and the topology.
+//! What the operator keeps of the world, so that a cluster at rest costs no call: slim pods, claims, budgets, nodes, classes and the topology.
 //!
 //! Caches trigger and inform, they never authorise: whoever deletes reads again. Everything is kept by cluster uid, because that is how it is
 //! asked for, ten thousand times over.
 
+mod budgets;
 mod claims;
 mod feed;
 mod index;
 mod meta;
 mod nodes;
 mod pods;
+mod slim;
 mod topology;
 
+pub(crate) use budgets::SlimBudget;
 pub(crate) use claims::{CachedClaim, SlimClaim};
 pub(crate) use feed::{Wake, feed_children, feed_classes, feed_nodes};
 pub(crate) use index::{Child, Index};
@@ -19,6 +22,7 @@ pub(crate) use pods::{CachedPod, SlimPod};
 pub(crate) use topology::{TopologyCache, feed_topology};
 
 use berth_api::ClusterClass;
+use berth_core::plan::Budget;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -29,6 +33,8 @@ pub(crate) struct Caches {
     pub(crate) pods: Index<CachedPod>,
     /// Claims of members.
     pub(crate) claims: Index<CachedClaim>,
+    /// Disruption budgets of clusters.
+    pub(crate) budgets: Index<Budget>,
     /// Every node.
     pub(crate) nodes: Nodes,
     /// Every class.

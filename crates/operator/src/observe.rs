@@ -12,7 +12,7 @@ pub(crate) use secrets::{Password, SecretsSeen, belongs, password};
 
 use crate::kubernetes::CallError;
 use crate::operator::{Memory, Operator};
-use berth_api::DatabaseCluster;
+use berth_api::{DatabaseCluster, names};
 use berth_core::Nonce;
 use berth_core::plan::{Claim, Cluster, Observed, Pod, SecretState, Secrets, Time};
 use jiff::Timestamp;
@@ -47,6 +47,8 @@ impl Operator {
         } else {
             Secrets { access: SecretState::Current, certificates: std::collections::BTreeSet::new() }
         };
+        let named = names::budget(about.name.name.as_str());
+        let budget = self.caches.budgets.of(about.uid.as_str()).remove(&named);
         Ok(Observed {
             now: Time(now.as_second()),
             fresh: fresh().map_err(ObserveError::Random)?,
@@ -54,6 +56,7 @@ impl Operator {
             cluster: about,
             claims,
             pods,
+            budget,
             secrets,
             refused: memory.refused.clone(),
         })

@@ -5,10 +5,10 @@
 
 mod etcd;
 
-use crate::announce::Announcer;
+use crate::announce::{Announcer, Narrator};
 use crate::build::Placeless;
 use crate::cache::{
-    Caches, SlimClaim, SlimPod, Wake, feed_children, feed_classes, feed_nodes, feed_topology,
+    Caches, SlimBudget, SlimClaim, SlimPod, Wake, feed_children, feed_classes, feed_nodes, feed_topology,
 };
 use crate::kubernetes::{Kubernetes, Limiter};
 use crate::leadership::{Campaign, Tenure};
@@ -36,8 +36,8 @@ use tracing::{debug, info};
 
 /// How long tasks have to end: a reconcile under way is at most a few calls from its end.
 const GRACE: Duration = Duration::from_secs(20);
-/// How many watches must have listed before anything is reconciled: pods, claims, nodes, classes and the topology.
-const FEEDS: u32 = 5;
+/// How many watches must have listed before anything is reconciled: pods, claims, budgets, nodes, classes and the topology.
+const FEEDS: u32 = 6;
 /// What a burst may use of the request limit at once: a large cluster's creation.
 const BURST: u32 = 100;
 
@@ -99,10 +99,10 @@ async fn lead(
     shutdown.spawn(announce);
     let operator = Arc::new(Operator {
         kubernetes,
-        topology: Arc::clone(&topology),
+        topology,
         users: Arc::new(users),
         authority,
-        caches: Arc::clone(&caches),
+        caches,
         told: Placeless {
             agent_image: settings.agent_image.clone(),
             etcd_endpoints: settings.endpoints_of_members().to_owned(),
@@ -117,7 +117,7 @@ async fn lead(
     let controller = Controller::new(clusters, watcher::Config::default())
         .with_config(ControllerConfig::default().concurrency(settings.concurrency));
     let store = controller.store();
-    feed(&client, &caches, &wake, &store, topology, enabled, shutdown);
+    feed(&operator, &wake, &store, enabled, shutdown);
     let caught_up = health.readiness("caches");
     if stop.run_until_cancelled(wake.feeds_are_ready(FEEDS)).await.is_none() {
         return Ok(());
@@ -130,14 +130,14 @@ async fn lead(
 
 /// Starts the watches.
 fn feed(
-    client: &Client,
-    caches: &Arc<Caches>,
+    operator: &Operator,
     wake: &Wake,
     store: &Store<DeserializeGuard<DatabaseCluster>>,
-    topology: Arc<dyn Topology>,
     enabled: impl Future<Output = ()> + Send + 'static,
     shutdown: &Shutdown,
 ) {
+    let (client, caches) = (operator.kubernetes.client(), &operator.caches);
+    let (topology, narrator) = (Arc::clone(&operator.topology), Narrator::new(operator.announcer.clone()));
     let stop = shutdown.token();
     let until = |task: futures::future::BoxFuture<'static, ()>| {
         let stop = stop.clone();
@@ -157,6 +157,12 @@ fn feed(
         Arc::clone(caches),
         wake.clone(),
     )));
+    until(Box::pin(feed_children::<SlimBudget>(
+        client.clone(),
+        |all| &all.budgets,
+        Arc::clone(caches),
+        wake.clone(),
+    )));
     until(Box::pin(feed_nodes(client.clone(), Arc::clone(caches), wake.clone())));
     until(Box::pin(feed_classes(client.clone(), store.clone(), Arc::clone(caches), wake.clone())));
     let (store, to_wake) = (store.clone(), wake.clone());
@@ -167,7 +173,7 @@ fn feed(
     };
     let (caches, wake) = (Arc::clone(caches), wake.clone());
     until(Box::pin(async move {
-        let watch = feed_topology(topology, caches, wake, everybody);
+        let watch = feed_topology(topology, caches, wake, everybody, narrator);
         // Users first, so that the watch is not refused by an etcd that this very process is about to lock; but an etcd that is away
         // must not keep the watch from saying so.
         tokio::join!(enabled, watch);

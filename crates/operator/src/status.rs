@@ -6,9 +6,9 @@ use crate::settings::PROXY_PORT;
 use crate::validate::Validated;
 use berth_api::{
     Binding, Blocked, Claims, DatabaseCluster, DatabaseClusterStatus, Endpoint, Lag, MemberRole, MemberState,
-    MemberStatus, StatusPhase, condition, names,
+    MemberStatus, StatusPhase, SwitchoverState, SwitchoverStatus, condition, names,
 };
-use berth_core::plan::{self, Before, Observed, Report, Role, Stage};
+use berth_core::plan::{self, Before, Observed, Report, Role, Stage, Switched, SwitchoverReport};
 use berth_core::topology::Replication;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -47,6 +47,7 @@ pub(crate) fn status(
         selector: Some(format!("{}={}", names::CLUSTER_UID, observed.cluster.uid)),
         primary: report.primary.as_ref().map(ToString::to_string),
         term: report.term.map(|term| term.0),
+        switchover: report.switchover.as_ref().map(switchover),
         members: report.members.iter().map(member).collect(),
         blocked: report.blocked().map(blocked).collect(),
         endpoint: Some(Endpoint {
@@ -132,6 +133,7 @@ fn member(report: &plan::MemberReport) -> MemberStatus {
         id: identity.member.to_string(),
         role: match role {
             Role::Primary => MemberRole::Primary,
+            Role::Candidate => MemberRole::Candidate,
             Role::Replica => MemberRole::Replica,
         },
         state: match state {
@@ -156,6 +158,20 @@ fn member(report: &plan::MemberReport) -> MemberStatus {
         }),
         trouble: trouble.clone(),
         pending_restart: pending_restart.clone(),
+    }
+}
+
+fn switchover(report: &SwitchoverReport) -> SwitchoverStatus {
+    let SwitchoverReport { request, state, message } = report;
+    SwitchoverStatus {
+        request: request.clone(),
+        state: match state {
+            Switched::Asked => SwitchoverState::Asked,
+            Switched::UnderWay => SwitchoverState::UnderWay,
+            Switched::Done => SwitchoverState::Done,
+            Switched::Refused => SwitchoverState::Refused,
+        },
+        message: message.clone(),
     }
 }
 

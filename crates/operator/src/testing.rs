@@ -55,6 +55,9 @@ pub(crate) async fn operator(api: &FakeApi, store: &Memory, authority: &KeyAndCe
     api.children("persistentvolumeclaims").into_iter().for_each(|claim| {
         caches.claims.seen(&serde_json::from_value::<crate::cache::SlimClaim>(claim).unwrap());
     });
+    api.children("poddisruptionbudgets").into_iter().for_each(|budget| {
+        caches.budgets.seen(&serde_json::from_value::<crate::cache::SlimBudget>(budget).unwrap());
+    });
     let topology: Arc<dyn Topology> = Arc::new(store.topology());
     let mut events = topology.watch(Scope::Clusters);
     if let Some(WatchEvent::Listed { records, .. }) = events.next().await {

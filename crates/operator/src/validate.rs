@@ -6,9 +6,11 @@
 mod fill;
 
 use crate::quantity;
-use berth_api::{ClassStatus, ClusterClass, DatabaseCluster, DurabilityMode, Effective, Spread, State};
-use berth_core::plan::{Desired, Problem, Size, Wish};
-use berth_core::topology::{self, Access, EngineKind, OnLoss};
+use berth_api::{
+    ClassStatus, ClusterClass, DatabaseCluster, DurabilityMode, Effective, OnLoss, Spread, State, Switchover,
+};
+use berth_core::plan::{Desired, Problem, Request, Size, Wish};
+use berth_core::topology::{self, Access, EngineKind};
 use fill::Filled;
 use k8s_openapi::api::core::v1::{Affinity, Toleration};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -78,7 +80,10 @@ pub(crate) fn validate(cluster: &DatabaseCluster, class: Option<&ClusterClass>) 
         };
     };
     let effective = effective(&filled);
-    let (desired, rendering) = split(filled, spec.state == State::Paused, &spec.access);
+    let (mut desired, rendering) = split(filled, spec.state == State::Paused, &spec.access);
+    let asked = spec.failover.as_ref().and_then(|failover| failover.switchover.as_ref());
+    desired.switchover =
+        asked.map(|Switchover { request, to }| Request { token: request.clone(), to: to.clone() });
     let wish = desired.checked();
     let valid = matches!(wish, Wish::Valid(_));
     Validated {
@@ -97,6 +102,7 @@ fn split(filled: Filled, paused: bool, access: &berth_api::Access) -> (Desired, 
         members,
         mode,
         acks,
+        on_loss,
         size,
         storage_class,
         resources,
@@ -125,7 +131,10 @@ fn split(filled: Filled, paused: bool, access: &berth_api::Access) -> (Desired, 
                 DurabilityMode::All => topology::DurabilityMode::All,
             },
             acks,
-            on_loss: OnLoss::Block,
+            on_loss: match on_loss {
+                OnLoss::Block => topology::OnLoss::Block,
+                OnLoss::Degrade => topology::OnLoss::Degrade,
+            },
         },
         engine: EngineKind::Postgres,
         parameters,
@@ -133,6 +142,7 @@ fn split(filled: Filled, paused: bool, access: &berth_api::Access) -> (Desired, 
         size,
         revision: rendering.revision.clone(),
         paused,
+        switchover: None,
     };
     (desired, rendering)
 }
@@ -168,15 +178,23 @@ fn effective(filled: &Filled) -> Effective {
         version: filled.version.clone(),
         image: filled.image.clone(),
         members: filled.members,
-        durability: match filled.mode {
-            DurabilityMode::Quorum if filled.members == 1 => "Quorum, single member".to_owned(),
-            DurabilityMode::Quorum if filled.acks == 1 => "Quorum, 1 acknowledgement".to_owned(),
-            DurabilityMode::Quorum => format!("Quorum, {} acknowledgements", filled.acks),
-            DurabilityMode::Async => "Async".to_owned(),
-            DurabilityMode::All => "All".to_owned(),
-        },
+        durability: durability(filled),
         size: filled.size.text.clone(),
         storage_class: filled.storage_class.clone(),
+    }
+}
+
+fn durability(filled: &Filled) -> String {
+    let degrade = match filled.on_loss {
+        OnLoss::Block => "",
+        OnLoss::Degrade => ", onLoss Degrade",
+    };
+    match filled.mode {
+        DurabilityMode::Quorum if filled.members == 1 => "Quorum, single member".to_owned(),
+        DurabilityMode::Quorum if filled.acks == 1 => format!("Quorum, 1 acknowledgement{degrade}"),
+        DurabilityMode::Quorum => format!("Quorum, {} acknowledgements{degrade}", filled.acks),
+        DurabilityMode::Async => "Async".to_owned(),
+        DurabilityMode::All => format!("All{degrade}"),
     }
 }
 

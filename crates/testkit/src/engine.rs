@@ -14,8 +14,8 @@ use berth_core::topology::Access;
 use berth_core::{LogPosition, MemberId, Timeline};
 use berth_engine::logs::LogDialect;
 use berth_engine::{
-    Boot, Engine, EngineError, LocalStatus, LogEnd, Peer, Quorum, ServerCommand, Settings, SettingsOutcome, TermRow,
-    Volume,
+    Boot, Engine, EngineError, LocalStatus, LogEnd, Peer, Quorum, ServerCommand, Settings, SettingsOutcome,
+    TermRow, Volume,
 };
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -116,13 +116,17 @@ async fn nothing_is_said_to_another_member_at_a_recycled_address() {
         assert!(met.is_err(), "the handshake went on: {met:?}");
     }
     let itself = authority.member('b', &uid());
-    let mut met = loop {
-        // What was to be said when the last handshake failed is forgotten by now, or not.
-        a.link.send(&member('b'), &address, gone(2));
-        if let Ok(accepted) = timeout(Duration::from_millis(50), listener.accept()).await {
-            break deadline(TlsAcceptor::from(itself.server()).accept(accepted.unwrap().0)).await.unwrap();
+    // What was to be said when the last handshake failed may be forgotten with it, so that it has to be said again.
+    let again = async {
+        loop {
+            a.link.send(&member('b'), &address, gone(2));
+            if let Ok(accepted) = timeout(Duration::from_millis(50), listener.accept()).await {
+                break accepted;
+            }
         }
     };
+    let (tcp, _) = deadline(again).await.unwrap();
+    let mut met = deadline(TlsAcceptor::from(itself.server()).accept(tcp)).await.unwrap();
     met.write_all(b"\n").await.unwrap();
     let mut first = [0; 11];
     deadline(met.read_exact(&mut first)).await.unwrap();
@@ -239,6 +243,8 @@ async fn those_who_do_not_say_who_they_are_are_few_and_soon_gone() {
         silent.push(TcpStream::connect(&b.address).await.unwrap());
     }
     ended(TcpStream::connect(&b.address).await.unwrap()).await;
+    let kept = silent[0].try_read(&mut [0]).unwrap_err();
+    assert_eq!(kept.kind(), std::io::ErrorKind::WouldBlock, "it is the last that was refused");
     for one in silent {
         ended(one).await;
     }

@@ -38,9 +38,9 @@ impl Talk {
         let Some(what) = words(message) else { return };
         let log = log(message);
         if self.is_news(way, known, peer, message) {
-            info!(term, %peer, way = way_label, message = what, log, "members speak");
+            info!(term, %peer, way = way_label, said = what, log, "members speak");
         } else {
-            debug!(term, %peer, way = way_label, message = what, log, "members speak");
+            debug!(term, %peer, way = way_label, said = what, log, "members speak");
         }
     }
 

@@ -90,7 +90,8 @@ impl LedgerFile {
             };
         };
         let mut ledger = Ledger::new(cluster, identity);
-        if let Some(PromiseFile { version: _, starts, promise, lineage, rewinding }) = read(&self.promise())? {
+        if let Some(PromiseFile { version: _, starts, promise, lineage, rewinding }) = read(&self.promise())?
+        {
             (ledger.starts, ledger.promise, ledger.lineage) = (starts, promise, lineage);
             ledger.rewinding = rewinding;
         }
@@ -144,7 +145,10 @@ mod tests {
         let identity =
             Identity { member: MemberId::new("orders-aaaaa").unwrap(), claim: ClaimUid::new("c1").unwrap() };
         let era = Era { term: Term(3), timeline: Timeline(4), start: Some(LogPosition(5)) };
-        Ledger::new(ClusterUid::new("u1").unwrap(), identity).entering(era, Timeline(4)).counting_a_start().rewinding()
+        Ledger::new(ClusterUid::new("u1").unwrap(), identity)
+            .entering(era, Timeline(4))
+            .counting_a_start()
+            .rewinding()
     }
 
     #[test]

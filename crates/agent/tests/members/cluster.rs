@@ -237,6 +237,12 @@ impl Cluster {
         self.store.topology().read(&self.uid).await.ok()?.rule.map(|stored| stored.value)
     }
 
+    /// The name of the member that the rule calls primary.
+    pub(crate) async fn primary(&self) -> char {
+        let rule = self.rule().await.unwrap();
+        self.pods.keys().copied().find(|name| identity(*name) == rule.primary).unwrap()
+    }
+
     pub(crate) async fn revision(&self) -> i64 {
         self.store.topology().read(&self.uid).await.unwrap().revision.0
     }

@@ -1,8 +1,8 @@
 //! What members do together, told as it happens in a cluster.
 
-use crate::cluster::{Cluster, DEADLINE, member};
+use crate::cluster::{Cluster, DEADLINE, identity, member};
 use berth_core::Term;
-use berth_core::topology::{Activity, Phase, Replication};
+use berth_core::topology::{Activity, Phase, Replication, Switchover};
 use berth_testkit::engine::Answer;
 use berth_testkit::eventually;
 use berth_topology::Topology;
@@ -45,18 +45,21 @@ async fn a_cluster_of_one_serves_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_killed_primary_serves_on_in_a_new_term_with_all_that_was_acknowledged() {
+async fn a_killed_primary_is_followed_by_a_replica_with_all_that_was_acknowledged() {
     let mut cluster = Cluster::serving("abc", 1).await;
     for term in 2..5 {
         for _ in 0..5 {
             cluster.write().await;
         }
-        cluster.kill_server('a');
+        let old = cluster.primary().await;
+        cluster.kill_server(old);
         let rule = cluster
             .until_rule("the next term", |rule| rule.term == Term(term) && rule.phase == Phase::Serving)
             .await;
+        assert_ne!(rule.primary.member, member(old), "a standby is ready sooner than a recovery");
         assert_eq!(rule.acks, 1);
         cluster.write().await;
+        cluster.until_rule("the old primary to vote", |rule| rule.voters.contains(&identity(old))).await;
         cluster.nothing_is_lost().await;
     }
     assert_eq!(
@@ -69,22 +72,59 @@ async fn a_killed_primary_serves_on_in_a_new_term_with_all_that_was_acknowledged
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_primary_pod_that_is_lost_or_deleted_comes_back_at_its_new_address() {
+async fn a_primary_pod_that_is_lost_is_failed_over_and_one_that_ends_hands_over() {
     let mut cluster = Cluster::serving("abc", 1).await;
     cluster.write().await;
     cluster.lose_pod('a');
-    cluster.pod('a');
-    cluster.until_rule("the next term", |rule| rule.term == Term(2) && rule.phase == Phase::Serving).await;
+    let rule = cluster
+        .until_rule("the next term", |rule| rule.term == Term(2) && rule.phase == Phase::Serving)
+        .await;
+    assert_ne!(rule.primary.member, member('a'));
     cluster.write().await;
-    assert_eq!(cluster.until_open().await.primary.unwrap().address, "a2:5432");
+    cluster.pod('a');
+    cluster.until_rule("the old primary to vote", |rule| rule.voters.contains(&identity('a'))).await;
 
-    cluster.end_pod('a').await;
-    let route = cluster.route().await.unwrap();
-    assert_eq!(route.admission, berth_core::topology::Admission::Closed, "proxies hold their clients");
-    cluster.pod('a');
-    cluster.until_rule("the term after", |rule| rule.term == Term(3) && rule.phase == Phase::Serving).await;
+    let old = cluster.primary().await;
+    cluster.end_pod(old).await;
+    let rule = cluster
+        .until_rule("the term after", |rule| rule.term == Term(3) && rule.phase == Phase::Serving)
+        .await;
+    assert_ne!(rule.primary.member, member(old));
     cluster.write().await;
-    assert_eq!(cluster.until_open().await.primary.unwrap().address, "a3:5432");
+    cluster.pod(old);
+    cluster.until_rule("the old primary to vote", |rule| rule.voters.contains(&identity(old))).await;
+    cluster.nothing_is_lost().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_primary_that_one_voter_alone_cannot_hear_keeps_its_term() {
+    let mut cluster = Cluster::serving("abc", 1).await;
+    cluster.write().await;
+    cluster.wires.cut(&member('a'), &member('b'));
+    let before = cluster.revision().await;
+    // Longer than a voter's patience and a lease.
+    cluster.until_quiet(Duration::from_secs(5)).await;
+    assert_eq!(cluster.revision().await, before, "nothing was written");
+    assert_eq!(cluster.rule().await.unwrap().term, Term(1));
+    cluster.wires.mend();
+    cluster.write().await;
+    cluster.nothing_is_lost().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_switchover_that_was_asked_for_goes_where_it_was_asked_to() {
+    let mut cluster = Cluster::serving("abc", 1).await;
+    cluster.write().await;
+    let nonce = berth_core::Nonce::new("s1").unwrap();
+    cluster
+        .intend(|intent| intent.switchover = Some(Switchover { nonce: nonce.clone(), to: Some(member('c')) }))
+        .await;
+    let rule = cluster
+        .until_rule("the next term", |rule| rule.term == Term(2) && rule.phase == Phase::Serving)
+        .await;
+    assert_eq!((rule.primary, rule.switched), (identity('c'), Some(nonce)));
+    cluster.write().await;
+    cluster.until_rule("the old primary to vote", |rule| rule.voters.contains(&identity('a'))).await;
     cluster.nothing_is_lost().await;
 }
 

@@ -18,7 +18,7 @@ use super::{route, serve};
 use crate::database::{Boot, LocalStatus, Quorum, TermRow, Volume};
 use crate::position::LogPosition;
 use crate::term::{Term, Timeline};
-use crate::topology::{Intent, Phase, Proposal, Rule};
+use crate::topology::{Identity, Intent, Phase, Proposal, Rule};
 use std::collections::BTreeSet;
 
 /// There is no rule: only the member that holds the grant may write the first one.
@@ -158,8 +158,9 @@ fn prepare(intent: &Intent, known: &KnownRule, up: &Up) -> Option<Step> {
 
 fn promote(state: &State, rule: &Rule, status: &LocalStatus) -> Step {
     let timeline = match rule.phase {
-        // No other member exists yet, so that the volume itself tells which numbers were used.
-        Phase::Bootstrapping => status.timeline.next(),
+        // No other member exists yet, so that the volume itself tells which numbers were used. A server that was promoted and killed may not
+        // remember it, but each start was counted.
+        Phase::Bootstrapping => status.timeline.max(starts(state)).next(),
         Phase::Electing | Phase::Serving | Phase::Switching => rule.timeline,
     };
     match state.notes.ledger() {
@@ -174,6 +175,12 @@ fn promote(state: &State, rule: &Rule, status: &LocalStatus) -> Step {
         }
         None => Step::Wait(Wait::Refused(Refusal::NoLedger)),
     }
+}
+
+/// As many timelines as there were starts.
+fn starts(state: &State) -> Timeline {
+    let starts = state.notes.ledger().map_or(0, |ledger| ledger.starts);
+    Timeline(u32::try_from(starts).unwrap_or(u32::MAX - 1))
 }
 
 fn establish(
@@ -196,13 +203,18 @@ fn establish(
         }
     }
     let (voters, acks) = rule.slate();
+    let quorum = quorum(intent, rule);
+    if !matches!(&up.force, Force::Known { quorum: known, .. } if *known == quorum) {
+        return Step::act(Effect::SetQuorum(quorum));
+    }
     let row = TermRow { term: rule.term, voters: voters.clone(), acks };
     let Some((_, position)) = up.row.as_ref().filter(|(written, _)| *written == row) else {
         return Step::act(Effect::WriteTerm(row));
     };
     let have = flushed_by(voters, &state.flushed(rule.term), *position);
     if have < acks {
-        return Step::Wait(Wait::TermOnVoters { needed: acks, have });
+        return joining(state, intent, known, status)
+            .unwrap_or(Step::Wait(Wait::TermOnVoters { needed: acks, have }));
     }
     if !state.is_announced() {
         return Step::Wait(Wait::Unannounced);
@@ -222,6 +234,37 @@ fn establish(
     };
     Step::act(Effect::SwapRule {
         route: route::of(state, intent, &rule, None),
+        rule,
+        expected: Some(known.revision),
+    })
+}
+
+/// Names a member that streams beside those who were chosen and do not come, or waits for fewer where fewer are asked for now. Nothing was
+/// acknowledged in the term yet.
+fn joining(state: &State, intent: &Intent, known: &KnownRule, status: &LocalStatus) -> Option<Step> {
+    let rule = &known.rule;
+    let proposal = rule.proposal.as_ref()?;
+    let asked = intent.durability.asked(intent.members.len());
+    if asked > 0 && asked < proposal.acks {
+        let fewer = Proposal { acks: asked, grants: proposal.grants.min(asked), ..proposal.clone() };
+        return Some(propose(intent, known, fewer));
+    }
+    let joins = intent
+        .members
+        .iter()
+        .map(|(member, claim)| Identity { member: member.clone(), claim: claim.clone() })
+        .filter(|member| *member != state.me.identity)
+        .filter(|member| proposal.voters.iter().all(|voter| voter.member != member.member))
+        .find(|member| state.streams(member, rule.term, status.position))?;
+    let mut voters = proposal.voters.clone();
+    voters.insert(joins);
+    Some(propose(intent, known, Proposal { voters, ..proposal.clone() }))
+}
+
+fn propose(intent: &Intent, known: &KnownRule, proposal: Proposal) -> Step {
+    let rule = Rule { proposal: Some(proposal), ..known.rule.clone() };
+    Step::act(Effect::SwapRule {
+        route: route::without_primary(intent, &rule),
         rule,
         expected: Some(known.revision),
     })

@@ -46,6 +46,8 @@ pub(super) struct Contact {
     pub reign: Option<Reign>,
     /// The leader's last beat.
     pub heard: Option<Moment>,
+    /// Since when the leader's beats have come without a silence.
+    pub unbroken: Option<Moment>,
     /// When the leader's own agent said that its server is dead.
     pub gone: Option<Moment>,
     /// When this member last granted a lease to anybody.
@@ -89,10 +91,13 @@ pub(super) fn settle(state: &mut State, now: Moment) {
     let same_term = before.as_ref().is_some_and(|reign| reign.term == rule.term);
     let same = before.as_ref().filter(|reign| same_term && reign.leader == *leader);
     let since = same.map_or(now, |reign| reign.since);
-    let phase_since =
-        before.as_ref().filter(|reign| same_term && reign.phase == rule.phase).map_or(now, |reign| reign.phase_since);
+    let phase_since = before
+        .as_ref()
+        .filter(|reign| same_term && reign.phase == rule.phase)
+        .map_or(now, |reign| reign.phase_since);
     if same.is_none() {
         (contact.heard, contact.gone, contact.ask_sent, contact.beat_sent) = (None, None, None, None);
+        contact.unbroken = None;
         contact.would.clear();
         contact.grants.clear();
     }

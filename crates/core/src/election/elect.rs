@@ -29,7 +29,9 @@ pub(super) fn step(state: &State, intent: &Intent, known: &KnownRule, now: Momen
     match (Poll { rule, intent, pledged: &pledged, waited: now.since(since) }).verdict() {
         Verdict::More { have, needed } => Step::Wait(Wait::Recruits { term: rule.term, have, needed }),
         Verdict::Soon => Step::Wait(Wait::Recruiting(rule.term)),
-        Verdict::Chosen(_) if granted_until(state, rule, now) > now => Step::Wait(Wait::Granted(rule.primary.member.clone())),
+        Verdict::Chosen(_) if granted_until(state, rule, now) > now => {
+            Step::Wait(Wait::Granted(rule.primary.member.clone()))
+        }
         Verdict::Chosen(proposal) => {
             let rule = Rule { proposal: Some(proposal), ..rule.clone() };
             Step::act(Effect::SwapRule {
@@ -49,8 +51,11 @@ fn granted_until(state: &State, rule: &Rule, now: Moment) -> Moment {
         return now;
     }
     let own = state.contact.granted.map(|at| at.after(lengthened(super::LEASE)));
-    let by_grants =
-        state.contact.recruits.values().map(|recruit| recruit.heard.after(lengthened(recruit.holding.granted)));
+    let by_grants = state
+        .contact
+        .recruits
+        .values()
+        .map(|recruit| recruit.heard.after(lengthened(recruit.holding.granted)));
     let by_topology = state.contact.reign.as_ref().map(|reign| reign.since.after(lengthened(CONFIRMED)));
     by_grants.chain(own).chain(by_topology).max().unwrap_or(now)
 }

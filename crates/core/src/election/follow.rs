@@ -10,8 +10,8 @@ use super::moment::Moment;
 use super::state::{Down, Server, Source, State, Up};
 use super::step::{Step, settings, start};
 use super::wait::{Refusal, Wait};
-use super::{ascend, serve};
-use crate::database::{Boot, LocalStatus, Peer, Quorum, Volume};
+use super::{ascend, campaign, serve};
+use crate::database::{Boot, LocalStatus, LogEnd, Peer, Quorum, Volume};
 use crate::topology::{Identity, Intent, Phase, Rule};
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ fn no_leader(rule: &Rule) -> Wait {
     Wait::Election { term: rule.term, coordinator }
 }
 
-/// An empty volume is filled from the primary, and from a serving one only: what it copies then holds all that was ever acknowledged.
+/// An empty volume is filled from the primary, or from whoever was chosen to be: what it copies then holds all that was ever acknowledged.
 ///
 /// A voter whose volume was emptied comes back this way too. Until its copy is complete it holds nothing, and whoever counts members for
 /// an election must not count it.
@@ -62,9 +62,9 @@ fn copy(state: &State, intent: &Intent, rule: &Rule, peer: Option<Result<Peer, W
         return Step::Wait(Wait::Leaving);
     }
     let peer = match (rule.phase, peer) {
-        (Phase::Serving, Some(Ok(peer))) => peer,
-        (Phase::Serving, Some(Err(wait))) => return Step::Wait(wait),
-        (Phase::Bootstrapping | Phase::Electing | Phase::Switching, _) | (Phase::Serving, None) => {
+        (Phase::Serving | Phase::Electing, Some(Ok(peer))) => peer,
+        (Phase::Serving | Phase::Electing, Some(Err(wait))) => return Step::Wait(wait),
+        (Phase::Bootstrapping | Phase::Switching, _) | (Phase::Serving | Phase::Electing, None) => {
             return Step::Wait(no_leader(rule));
         }
     };
@@ -92,7 +92,7 @@ fn down_with_data(
         return Step::Wait(Wait::Refused(Refusal::NoLedger));
     };
     match (known.rule.phase, peer) {
-        (Phase::Serving, Some(Ok(peer))) if down.diverged || ledger.rewinding => {
+        (Phase::Serving | Phase::Electing, Some(Ok(peer))) if down.diverged || ledger.rewinding => {
             rewind(intent, known, ledger, down, peer)
         }
         (Phase::Electing, None) => Step::Wait(no_leader(&known.rule)),
@@ -151,12 +151,13 @@ fn stream(
         None => return Step::Wait(no_leader(&known.rule)),
     };
     if up.source == Source::Of(peer.clone()) {
-        if never_arrives(state, &known.rule, up).is_some_and(|at| at <= now) {
+        let heard = !campaign::lost(state, now);
+        if heard && never_arrives(state, &known.rule, up).is_some_and(|at| at <= now) {
             return part(&known.rule, up);
         }
         return attached(state, intent, known, up, status, &peer);
     }
-    attach(state, &known.rule, up, status, peer)
+    attach(state, &known.rule, up, peer)
 }
 
 fn attached(
@@ -179,20 +180,27 @@ fn attached(
     }
 }
 
-/// The log of this member is of no use to the leader's: its server is ended, and its data cut back when the leader serves.
+/// The log of this member is of no use to the leader's: its server is ended, and its data cut back to the leader's. Also while the leader is
+/// only chosen, because its term may count on nobody but this member.
 fn part(rule: &Rule, up: &Up) -> Step {
     match rule.phase {
-        Phase::Serving => Step::act(Effect::Stop(up.run)),
-        Phase::Bootstrapping | Phase::Electing | Phase::Switching => Step::Wait(no_leader(rule)),
+        Phase::Serving | Phase::Electing => Step::act(Effect::Stop(up.run)),
+        Phase::Bootstrapping | Phase::Switching => Step::Wait(no_leader(rule)),
     }
 }
 
 /// When a stream that should be there and is not counts as one that never will be: the leader serves and is heard, and refuses what this
 /// member asks it for, because their histories differ in a way that the rule alone does not tell.
 fn never_arrives(state: &State, rule: &Rule, up: &Up) -> Option<Moment> {
-    let hears = rule.phase == Phase::Serving && state.contact.heard.is_some();
+    let leads = match rule.phase {
+        Phase::Serving => true,
+        Phase::Electing => rule.proposal.is_some(),
+        Phase::Bootstrapping | Phase::Switching => false,
+    };
+    // A leader that is cut off says nothing of the log, however long.
+    let since = state.contact.unbroken.filter(|_| leads)?;
     let idle = up.status.as_ref().is_some_and(|status| !status.receiving);
-    (hears && idle).then(|| up.changed.max(state.lag.since).after(NEVER))
+    idle.then(|| up.changed.max(state.lag.since).max(since).after(NEVER))
 }
 
 /// When that is to be looked at again.
@@ -202,28 +210,32 @@ pub(super) fn wakes(state: &State) -> Option<Moment> {
     state.server.up().filter(|_| follows).and_then(|up| never_arrives(state, rule, up))
 }
 
-fn attach(state: &State, rule: &Rule, up: &Up, status: &LocalStatus, peer: Peer) -> Step {
+fn attach(state: &State, rule: &Rule, up: &Up, peer: Peer) -> Step {
     let Some(ledger) = state.notes.ledger() else {
         return Step::Wait(Wait::Refused(Refusal::NoLedger));
     };
-    if went_another_way(rule, status) {
+    // What a server says while it replays, or while another leader's log still arrives, is less than it holds in the end.
+    let Some(end) = up.end else {
+        return Step::act(Effect::Detach);
+    };
+    if went_another_way(rule, end) {
         return part(rule, up);
     }
     if ledger.era(rule.term).is_some() {
         return Step::act(Effect::Follow(Some(peer)));
     }
     let era = Era { term: rule.term, timeline: rule.timeline, start: rule.branched };
-    Step::act(Effect::WriteLedger(ledger.clone().entering(era, status.timeline)))
+    Step::act(Effect::WriteLedger(ledger.clone().entering(era, end.timeline)))
 }
 
 /// Whether the member's log holds something that the leader's does not. A timeline's number is used once, so that being on the rule's
 /// timeline means to have it from the rule's own primary.
-fn went_another_way(rule: &Rule, status: &LocalStatus) -> bool {
-    if status.timeline == rule.timeline {
+fn went_another_way(rule: &Rule, log: LogEnd) -> bool {
+    if log.timeline == rule.timeline {
         return false;
     }
     // While the term has only a candidate, its timeline begins where the candidate's log ended or before.
     let chosen = rule.proposal.as_ref().and_then(|proposal| proposal.end);
     let begins = rule.branched.or(chosen);
-    status.timeline > rule.timeline || begins.is_some_and(|start| status.position > start)
+    log.timeline > rule.timeline || begins.is_some_and(|start| log.position > start)
 }

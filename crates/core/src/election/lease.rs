@@ -42,7 +42,8 @@ pub(super) fn end(state: &State, rule: &Rule) -> Option<Moment> {
         contact.grants.iter().filter(|(voter, _)| rule.voters.contains(voter)).map(|(_, at)| *at).collect();
     granted.sort_unstable_by(|a, b| b.cmp(a));
     let holders = usize::try_from(rule.holders()).unwrap_or(usize::MAX);
-    let by_grants = holders.checked_sub(1).and_then(|last| granted.get(last)).map(|at| at.after(shortened(LEASE)));
+    let by_grants =
+        holders.checked_sub(1).and_then(|last| granted.get(last)).map(|at| at.after(shortened(LEASE)));
     let by_topology = contact.confirmed.map(|asked| asked.after(shortened(CONFIRMED)));
     by_grants.max(by_topology)
 }

@@ -69,8 +69,12 @@ type Rank = (Term, LogPosition);
 
 impl Poll<'_> {
     pub(super) fn verdict(&self) -> Verdict {
-        let with_log: BTreeSet<&Identity> =
-            self.pledged.iter().filter(|(_, holding)| holding.log != Log::Nothing).map(|(id, _)| id).collect();
+        let with_log: BTreeSet<&Identity> = self
+            .pledged
+            .iter()
+            .filter(|(_, holding)| holding.log != Log::Nothing)
+            .map(|(id, _)| id)
+            .collect();
         let by_voters = sufficient_voters(self.rule, &with_log);
         let primary = self.pledged.get(&self.rule.primary).map(|holding| holding.log);
         let all = self.rule.voters.iter().chain([&self.rule.primary]).all(|id| self.pledged.contains_key(id));
@@ -100,20 +104,25 @@ impl Poll<'_> {
         let to = self.intent.switchover.as_ref().and_then(|switchover| switchover.to.as_ref());
         let whole: Vec<&Identity> = self
             .ranked()
-            .filter(|(id, rank)| **id != self.rule.primary && rank.0 == term && rank.1 > at)
+            .filter(|(id, _)| **id != self.rule.primary && self.belongs(id))
+            .filter(|(_, rank)| rank.0 == term && rank.1 > at)
             .map(|(id, _)| id)
             .collect();
         let wanted = whole.iter().find(|id| Some(&id.member) == to);
         let in_time = all || self.waited >= FOR_OTHERS;
         match (wanted, whole.first()) {
             (Some(wanted), _) => self.when(in_time, (*wanted).clone()),
-            (None, Some(any)) => self.when(if to.is_some() { all || self.waited >= FOR_VOTERS } else { in_time }, (*any).clone()),
+            (None, Some(any)) => self
+                .when(if to.is_some() { all || self.waited >= FOR_VOTERS } else { in_time }, (*any).clone()),
             (None, None) => self.when(all || self.waited >= FOR_SUCCESSOR, self.rule.primary.clone()),
         }
     }
 
     fn best_of_all(&self, in_time: bool) -> Verdict {
-        let best = self.ranked().max_by(|(a, left), (b, right)| left.cmp(right).then_with(|| b.cmp(a)));
+        // Whoever is leaving leads only if nobody else holds as much: what it alone holds may have been acknowledged.
+        let best = self.ranked().max_by(|(a, left), (b, right)| {
+            left.cmp(right).then_with(|| self.belongs(a).cmp(&self.belongs(b))).then_with(|| b.cmp(a))
+        });
         match best {
             Some((best, _)) => self.when(in_time, best.clone()),
             None => Verdict::More { have: 0, needed: 1 },
@@ -123,13 +132,17 @@ impl Poll<'_> {
     /// Those who may lead, each with what it is compared by.
     fn ranked(&self) -> impl Iterator<Item = (&Identity, Rank)> {
         self.pledged.iter().filter_map(|(id, holding)| {
-            let belongs = self.intent.members.get(&id.member) == Some(&id.claim);
             let same = self.rule.system.is_none() || holding.system == self.rule.system;
             match holding.log {
-                Log::Ends { term, end } if belongs && same => Some((id, (term, end.position))),
+                Log::Ends { term, end } if same => Some((id, (term, end.position))),
                 Log::Ends { .. } | Log::Nothing | Log::Closed { .. } | Log::Open { .. } => None,
             }
         })
+    }
+
+    /// Whether the operator counts it among the members.
+    fn belongs(&self, id: &Identity) -> bool {
+        self.intent.members.get(&id.member) == Some(&id.claim)
     }
 
     fn when(&self, in_time: bool, candidate: Identity) -> Verdict {
@@ -153,8 +166,11 @@ impl Poll<'_> {
             Log::Ends { end, .. } => Some(end.position),
             Log::Nothing | Log::Closed { .. } | Log::Open { .. } => None,
         });
-        let mut voters: BTreeSet<Identity> =
-            self.ranked().map(|(id, _)| id.clone()).filter(|id| *id != candidate).collect();
+        let mut voters: BTreeSet<Identity> = self
+            .ranked()
+            .map(|(id, _)| id.clone())
+            .filter(|id| *id != candidate && self.belongs(id))
+            .collect();
         let wanted = usize::try_from(rule.holders()).unwrap_or(usize::MAX);
         for absent in [&rule.primary].into_iter().chain(&rule.voters) {
             if voters.len() < wanted && *absent != candidate {

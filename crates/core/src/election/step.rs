@@ -103,8 +103,7 @@ fn summoned(state: &State) -> Option<Step> {
         return Some(step);
     }
     let coordinator = Some(summons.from.member.clone());
-    (known.rule.term < summons.term)
-        .then_some(Step::Wait(Wait::Election { term: summons.term, coordinator }))
+    (known.rule.term < summons.term).then_some(Step::Wait(Wait::Election { term: summons.term, coordinator }))
 }
 
 fn by_rule(state: &State, intent: &Intent, known: &KnownRule, volume: &Volume, now: Moment) -> Step {
@@ -120,11 +119,8 @@ fn by_rule(state: &State, intent: &Intent, known: &KnownRule, volume: &Volume, n
         Phase::Serving => follow::step(state, intent, known, volume, Some(&rule.primary), now),
         Phase::Electing => match &rule.proposal {
             Some(proposal) if proposal.candidate == *me => ascend::step(state, intent, known, volume),
-            // Whoever was chosen is followed at once by those whose acknowledgement the term needs.
-            Some(proposal) => {
-                let leader = proposal.voters.contains(me).then_some(&proposal.candidate);
-                follow::step(state, intent, known, volume, leader, now)
-            }
+            // Whoever was chosen is followed at once: its term may need the acknowledgement of any of them.
+            Some(proposal) => follow::step(state, intent, known, volume, Some(&proposal.candidate), now),
             None if rule.coordinator.as_ref() == Some(me) => elect::step(state, intent, known, now),
             None => follow::step(state, intent, known, volume, None, now),
         },

@@ -43,7 +43,9 @@ pub(super) fn begin(state: &State, intent: &Intent, known: &KnownRule, up: &Up) 
     let rule = &known.rule;
     let why = why(state, intent, rule)?;
     let position = up.status.as_ref()?.position;
-    let ready = |voter: &&Identity| state.streams(voter, rule.term, position) && intent.members.contains_key(&voter.member);
+    let ready = |voter: &&Identity| {
+        state.streams(voter, rule.term, position) && intent.members.contains_key(&voter.member)
+    };
     let switched = match &why {
         Why::Stopping => {
             rule.voters.iter().find(ready)?;
@@ -71,7 +73,13 @@ pub(super) fn begin(state: &State, intent: &Intent, known: &KnownRule, up: &Up) 
     Some(swap(intent, known, rule))
 }
 
-fn noted(state: &State, intent: &Intent, known: &KnownRule, asked: &crate::topology::Switchover, up: &Up) -> Step {
+fn noted(
+    state: &State,
+    intent: &Intent,
+    known: &KnownRule,
+    asked: &crate::topology::Switchover,
+    up: &Up,
+) -> Step {
     let rule = Rule { switched: Some(asked.nonce.clone()), ..known.rule.clone() };
     let route = route::of(state, intent, &rule, Some((up, up.changed)));
     Step::act(Effect::SwapRule { rule, route, expected: Some(known.revision) })

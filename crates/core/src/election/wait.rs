@@ -197,14 +197,18 @@ impl fmt::Display for Wait {
             Self::Lease => f.write_str(
                 "no client is let in before enough replicas, or etcd, have confirmed that this member leads",
             ),
-            Self::Unsure => f.write_str("etcd did not say whether the last change was made; it is being read"),
+            Self::Unsure => {
+                f.write_str("etcd did not say whether the last change was made; it is being read")
+            }
             Self::Successor(Some(member)) => {
                 write!(f, "a switchover to {member} was asked for, which does not stream in bounds")
             }
             Self::Successor(None) => {
                 f.write_str("a switchover was asked for, and no replica streams in bounds")
             }
-            Self::Draining => f.write_str("open transactions are given a moment before the primary hands over"),
+            Self::Draining => {
+                f.write_str("open transactions are given a moment before the primary hands over")
+            }
             Self::Unannounced => f.write_str("this member's address is not yet in the topology"),
             Self::NotAnswering(None) => f.write_str("the database does not answer yet"),
             Self::NotAnswering(Some(reason)) => write!(f, "the database does not answer: {reason}"),

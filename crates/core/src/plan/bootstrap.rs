@@ -33,7 +33,11 @@ pub(super) fn origin(draft: &mut Draft<'_>, membership: &Membership) -> Option<O
         }
         let primary = observed.member_claims().find(|(identity, _)| *identity == rule.primary);
         if primary.is_none_or(|(_, claim)| claim.deleting) {
-            draft.wait(Awaited::PrimaryClaim { member: rule.primary.member.clone() });
+            // No set of the others may elect one of them: what was written last is on this claim alone.
+            let alone = rule.acks.max(rule.grants) == 0;
+            if alone || rule.phase != Phase::Electing {
+                draft.wait(Awaited::PrimaryClaim { member: rule.primary.member.clone(), alone });
+            }
         }
         return Some(if rule.phase == Phase::Bootstrapping { Origin::Granted } else { Origin::Served });
     }

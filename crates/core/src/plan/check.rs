@@ -3,9 +3,9 @@
 //! It knows nothing of how plans are made, so that a mistake there is caught here. A plan that fails is not executed at all.
 //!
 //! *Invariants*, as long as the cluster is not being deleted:
-//! 1. The pod of the rule's primary is never deleted while its processes may run.
+//! 1. The pod of whoever leads the rule's term is never deleted while its processes may run.
 //! 2. At most one available pod is deleted by one plan.
-//! 3. A pod leaves only after its member has left the intent and the voters, and a claim is retired only after its pod is gone.
+//! 3. A pod leaves only after its member has left the intent and the rule, and a claim is retired only after its pod is gone.
 //! 4. Only one bootstrap grant is ever made, and it is noted before it is written.
 //! 5. A pod is made only on a claim that is a member's, and a second one only after a primary has served.
 //!
@@ -14,6 +14,7 @@
 
 use super::observed::{Known, NodeState, Observed, Pod, Processes};
 use super::step::{DeletePod, Ended, Kept, Plan, Step, Why};
+use crate::ids::MemberId;
 use crate::topology::{Identity, Intent, Phase};
 use serde::Serialize;
 
@@ -33,8 +34,8 @@ pub enum Unsafe {
         object: String,
     },
     /// Invariant 1.
-    #[error("pod {pod} is the primary's and may run")]
-    PrimaryPod {
+    #[error("pod {pod} is the leader's and may run")]
+    LeadersPod {
         /// The pod.
         pod: String,
     },
@@ -146,14 +147,13 @@ impl Step {
                     Err(Unsafe::Grant { why: "no rule was seen" })
                 }
             }
-            Self::RemoveMember { member } => match observed.rule() {
-                Some(rule)
-                    if rule.primary.member == *member || rule.voters.iter().any(|v| v.member == *member) =>
-                {
+            Self::RemoveMember { member } => {
+                if observed.in_rule(member) {
                     Err(Unsafe::NotLeft { member: member.to_string(), why: "it is in the rule" })
+                } else {
+                    Ok(())
                 }
-                Some(_) | None => Ok(()),
-            },
+            }
             Self::RemoveRecords | Self::RemoveFinalizer { .. } => {
                 if !observed.cluster.deleting {
                     Err(Unsafe::Records { why: "the cluster is not being deleted" })
@@ -163,7 +163,15 @@ impl Step {
                     Ok(())
                 }
             }
+            Self::ChangeBudget { uid, .. } => match &observed.budget {
+                Some(budget) if budget.uid != *uid => {
+                    Err(Unsafe::Unobserved { object: "disruption budget".to_owned() })
+                }
+                Some(budget) if budget.owner.as_ref() == Some(&observed.cluster.uid) => Ok(()),
+                Some(_) | None => Err(Unsafe::Foreign { object: "disruption budget".to_owned() }),
+            },
             Self::AddFinalizer { .. }
+            | Self::CreateBudget { .. }
             | Self::NoteCounter { .. }
             | Self::CreateClaim { .. }
             | Self::EnsureAccess
@@ -215,17 +223,17 @@ fn delete_pod(delete: &DeletePod, observed: &Observed) -> Result<(), Unsafe> {
         return Err(Unsafe::WrongReason { pod: name.clone(), why: *why });
     }
     let processes = pod.processes();
-    let primary = rule.is_some_and(|rule| pod.member.as_ref() == Some(&rule.primary.member));
-    if primary && processes == Processes::MayRun {
-        return Err(Unsafe::PrimaryPod { pod: name.clone() });
+    let leads = pod.member.as_ref().is_some_and(|member| observed.leads(member));
+    if leads && processes == Processes::MayRun {
+        return Err(Unsafe::LeadersPod { pod: name.clone() });
     }
     let holds = match why {
         Why::Ended => processes == Processes::Ended,
         Why::NeverStarted => processes == Processes::NeverStarted,
-        Why::Failing => !primary && pod.failing(),
+        Why::Failing => !leads && pod.failing(),
         Why::Left => {
             if let Some(member) = &pod.member {
-                has_left(member.as_str(), observed)?;
+                has_left(member, observed)?;
             }
             true
         }
@@ -235,19 +243,15 @@ fn delete_pod(delete: &DeletePod, observed: &Observed) -> Result<(), Unsafe> {
 }
 
 /// Whether a member is out of the intent and of the rule, by a topology that could be read.
-fn has_left(member: &str, observed: &Observed) -> Result<(), Unsafe> {
-    let not = |why| Err(Unsafe::NotLeft { member: member.to_owned(), why });
-    let Some(Known { intent, rule, .. }) = observed.known() else {
+fn has_left(member: &MemberId, observed: &Observed) -> Result<(), Unsafe> {
+    let not = |why| Err(Unsafe::NotLeft { member: member.to_string(), why });
+    let Some(Known { intent, .. }) = observed.known() else {
         return not("the topology could not be read");
     };
-    if intent.as_ref().is_none_or(|i| i.value.members.keys().any(|m| m.as_str() == member)) {
+    if intent.as_ref().is_none_or(|i| i.value.members.contains_key(member)) {
         return not("the intent names it, or there is none");
     }
-    match rule {
-        Some(rule) if rule.value.primary.member.as_str() == member => not("it is the primary"),
-        Some(rule) if rule.value.voters.iter().any(|v| v.member.as_str() == member) => not("it is a voter"),
-        Some(_) | None => Ok(()),
-    }
+    if observed.in_rule(member) { not("it is in the rule") } else { Ok(()) }
 }
 
 fn release_pod(pod: &Pod, because: Ended) -> Result<(), Unsafe> {
@@ -272,8 +276,9 @@ fn create_pod(identity: &Identity, observed: &Observed) -> Result<(), Unsafe> {
     let Some(known) = observed.known() else {
         return not("the topology could not be read");
     };
-    if known.intent.as_ref().and_then(|i| i.value.identity(&identity.member)).as_ref() != Some(identity) {
-        return not("the intent does not name it");
+    let intended = observed.intent().and_then(|i| i.identity(&identity.member)).as_ref() == Some(identity);
+    if !intended && observed.rule().is_none_or(|rule| rule.named().all(|named| named != identity)) {
+        return not("neither the intent nor the rule names it");
     }
     let granted = observed.cluster.grant.as_ref().is_some_and(|grant| grant.identity() == *identity);
     let served = match &known.rule {
@@ -303,10 +308,19 @@ fn put_intent(intent: &Intent, observed: &Observed) -> Result<(), Unsafe> {
     {
         return Err(Unsafe::Intent { why: "a newer one is stored" });
     }
-    if let Some(rule) = observed.rule()
-        && intent.identity(&rule.primary.member).as_ref() != Some(&rule.primary)
-    {
+    let stays = |identity: &Identity| intent.identity(&identity.member).as_ref() == Some(identity);
+    if observed.rule().is_some_and(|rule| !stays(&rule.primary)) {
         return Err(Unsafe::Intent { why: "the primary would leave" });
+    }
+    if let (Some(leader), Some(stored)) = (observed.leader(), observed.intent())
+        && stored.identity(&leader.member).as_ref() == Some(leader)
+        && !stays(leader)
+    {
+        return Err(Unsafe::Intent { why: "who is about to be primary would leave" });
+    }
+    let to = intent.switchover.as_ref().and_then(|switchover| switchover.to.as_ref());
+    if to.is_some_and(|to| !intent.members.contains_key(to)) {
+        return Err(Unsafe::Intent { why: "it asks for a switchover to nobody" });
     }
     match (&intent.grant, &observed.cluster.grant) {
         (None, _) => Ok(()),
@@ -325,5 +339,5 @@ fn retire_claim(kept: &Kept, observed: &Observed) -> Result<(), Unsafe> {
     if observed.pod_of(member).is_some() {
         return Err(Unsafe::NotLeft { member: member.to_string(), why: "it has a pod" });
     }
-    if observed.cluster.deleting { Ok(()) } else { has_left(member.as_str(), observed) }
+    if observed.cluster.deleting { Ok(()) } else { has_left(member, observed) }
 }

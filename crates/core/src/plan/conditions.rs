@@ -1,12 +1,13 @@
 //! The conditions of a cluster, made from the facts of a report.
 
 use super::desired::Wish;
+use super::electing;
 use super::observed::{Observed, Topology};
 use super::report::{Condition, ConditionType, MemberReport, Stage, Truth};
 use super::summary::words;
 use super::waiting::{Awaited, Needs, Waiting};
 use crate::term::Term;
-use crate::topology::{DurabilityMode, Phase};
+use crate::topology::{DurabilityMode, OnLoss, Phase};
 
 /// What the conditions are made from.
 pub(super) struct Facts<'a> {
@@ -64,9 +65,12 @@ impl Facts<'_> {
                     | Awaited::Restart { .. }
                     | Awaited::Leaving { .. }
                     | Awaited::Admission { .. }
+                    | Awaited::Switchover { .. }
+                    | Awaited::OtherSwitchover { .. }
             )
         }) {
-            return not("Updating", open.on.on());
+            let refused = matches!(open.on, Awaited::OtherSwitchover { .. });
+            return not(if refused { "Invalid" } else { "Updating" }, open.on.on());
         }
         if !self.doing.is_empty() {
             return not("Updating", self.doing.join("; "));
@@ -96,16 +100,24 @@ impl Facts<'_> {
             ),
             (_, Some(rule)) => match rule.phase {
                 Phase::Bootstrapping => ("NoPrimary", format!("{} makes the database", rule.primary.member)),
-                Phase::Electing => ("Electing", format!("a primary is being chosen in term {}", rule.term)),
+                Phase::Electing => {
+                    let lack = electing::lacks(self.observed, rule).filter(|_| rule.proposal.is_none());
+                    (lack.map_or("Electing", |lack| lack.reason), electing::doing(self.observed, rule))
+                }
                 Phase::Switching => {
-                    ("Electing", format!("{} hands over in term {}", rule.primary.member, rule.term))
+                    ("Switching", format!("{} hands over in term {}", rule.primary.member, rule.term))
                 }
                 Phase::Serving => {
                     let what = self.members.iter().find(|m| m.identity == rule.primary);
                     let doing = what
                         .and_then(|m| m.trouble.clone())
                         .unwrap_or_else(|| what.map_or("it has no claim", |m| words(m.state)).to_owned());
-                    ("NoQuorum", format!("{}: {doing}", rule.primary.member))
+                    let doing = format!("{}: {doing}", rule.primary.member);
+                    match electing::lacks(self.observed, rule) {
+                        _ if electing::runs(self.observed, &rule.primary) => ("NoQuorum", doing),
+                        Some(lack) => (lack.reason, format!("{doing}; {}", lack.words)),
+                        None => ("NoPrimary", format!("{doing}; the others elect another")),
+                    }
                 }
             },
             (_, None) => ("NoPrimary", self.first_wait()),
@@ -170,11 +182,17 @@ impl Facts<'_> {
                 "Durable",
                 format!("every commit is on the primary and {} of {} replicas", rule.acks, rule.voters.len()),
             ),
-            DurabilityMode::Quorum | DurabilityMode::All => new(
-                Truth::False,
-                if self.was_available() { "Degraded" } else { "Creating" },
-                format!("commits wait for {} replicas, and {asked} are asked for", rule.acks),
-            ),
+            DurabilityMode::Quorum | DurabilityMode::All => {
+                let so_far = format!("commits wait for {} replicas, and {asked} are asked for", rule.acks);
+                match (self.was_available(), desired.durability.on_loss) {
+                    (false, _) => new(Truth::False, "Creating", so_far),
+                    (true, OnLoss::Block) => new(Truth::False, "Degraded", so_far),
+                    (true, OnLoss::Degrade) => {
+                        let why = "replicas are away, and spec.durability.onLoss is Degrade";
+                        new(Truth::False, "Degraded", format!("{so_far}: {why}"))
+                    }
+                }
+            }
         }
     }
 

@@ -33,6 +33,17 @@ pub struct Desired {
     pub revision: String,
     /// Whether nothing new may begin.
     pub paused: bool,
+    /// The planned switchover that is asked for.
+    pub switchover: Option<Request>,
+}
+
+/// A planned switchover as it was asked for. Whether it can be carried out is another matter, and no reason to stop anything else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Request {
+    /// What tells this request from any other.
+    pub token: String,
+    /// Who is to be primary; anybody who holds all if absent.
+    pub to: Option<String>,
 }
 
 /// A size as it was written, and in bytes.

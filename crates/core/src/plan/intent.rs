@@ -1,16 +1,18 @@
-//! The intent: what the members are told. Written when it says something new, and never with fewer members than a replacement is under way for.
+//! The intent: what the members are told. Written when it says something new, never with fewer members than a replacement is under way for, and never
+//! without who is primary or about to be.
 
 use super::desired::Desired;
 use super::draft::Draft;
 use super::membership::Membership;
 use super::observed::Known;
 use super::step::Step;
+use super::switchover;
 use crate::topology::{BootstrapGrant, Intent};
 
 /// Writes the intent, if it says something new.
 pub(super) fn put(draft: &mut Draft<'_>, desired: &Desired, membership: &Membership) {
     let observed = draft.observed;
-    let Some(Known { intent: stored, rule, .. }) = observed.known() else { return };
+    let Some(Known { intent: stored, .. }) = observed.known() else { return };
     let old = stored.as_ref().map(|stored| &stored.value);
     // Durability counts members. While one is missing, its predecessor stays named, so that nobody waits for fewer than was asked.
     let members = match old {
@@ -18,10 +20,15 @@ pub(super) fn put(draft: &mut Draft<'_>, desired: &Desired, membership: &Members
         None if membership.missing > 0 => return,
         Some(_) | None => membership.keep.iter().map(|i| (i.member.clone(), i.claim.clone())).collect(),
     };
-    let primary_stays = rule
-        .as_ref()
-        .is_none_or(|rule| members.get(&rule.value.primary.member) == Some(&rule.value.primary.claim));
-    let members = match (primary_stays, old) {
+    let primary = observed.rule().map(|rule| &rule.primary);
+    let next = observed
+        .leader()
+        .filter(|leader| old.is_some_and(|old| old.identity(&leader.member).as_ref() == Some(*leader)));
+    let all_stay = [primary, next]
+        .into_iter()
+        .flatten()
+        .all(|identity| members.get(&identity.member) == Some(&identity.claim));
+    let members = match (all_stay, old) {
         (true, _) => members,
         (false, Some(old)) => old.members.clone(),
         (false, None) => return,
@@ -30,9 +37,12 @@ pub(super) fn put(draft: &mut Draft<'_>, desired: &Desired, membership: &Members
         Some(noted) => Some(BootstrapGrant { to: noted.identity(), nonce: noted.nonce.clone() }),
         None => old.and_then(|old| old.grant.clone()),
     };
+    let switchover = switchover::asked(desired, membership).ok().flatten();
     let intent = Intent {
         cluster: observed.cluster.name.clone(),
         generation: observed.cluster.generation,
+        // One to a member that is not told of yet is told with it.
+        switchover: switchover.filter(|asked| asked.to.as_ref().is_none_or(|to| members.contains_key(to))),
         members,
         durability: desired.durability.clone(),
         engine: desired.engine,
@@ -40,7 +50,6 @@ pub(super) fn put(draft: &mut Draft<'_>, desired: &Desired, membership: &Members
         access: desired.access.clone(),
         grant,
         paused: desired.paused,
-        switchover: None,
     };
     let new = match old {
         Some(old) => {

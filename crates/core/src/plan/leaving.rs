@@ -1,5 +1,5 @@
 //! Members that leave: first the intent drops them, then the primary takes them out of the voters, then the pod goes, and last the claim is
-//! marked as nobody's. The claim and its volume are kept.
+//! marked as nobody's. The claim and its volume are kept. Until its member has left, a lost pod is made again: an election may need its voice.
 
 use super::draft::Draft;
 use super::membership::Membership;
@@ -52,8 +52,5 @@ pub(super) fn plan(draft: &mut Draft<'_>, membership: &Membership) {
 /// Whether neither the intent nor the rule names a member any more.
 fn has_left(observed: &Observed, member: &MemberId) -> bool {
     let out_of_intent = observed.intent().is_some_and(|intent| !intent.members.contains_key(member));
-    let out_of_rule = observed.rule().is_none_or(|rule| {
-        rule.primary.member != *member && rule.voters.iter().all(|voter| voter.member != *member)
-    });
-    out_of_intent && out_of_rule
+    out_of_intent && !observed.in_rule(member)
 }

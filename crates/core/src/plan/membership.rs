@@ -17,16 +17,20 @@ pub(super) struct Membership {
     pub(super) keep: Vec<Identity>,
     /// Those who leave: by claim, or by a pod whose claim is gone.
     pub(super) leaving: BTreeSet<MemberId>,
+    /// Of those who leave: whom the rule still names, on the claim that it names. Their pods are kept until it does not.
+    pub(super) voting: Vec<Identity>,
     /// How many are to be made.
     pub(super) missing: usize,
 }
 
 impl Membership {
     /// Chooses who stays: the primary always; then those whom the intent names, those in their place, the oldest. So whoever is not in place leaves
-    /// first, and the youngest of those who are.
+    /// first, and the youngest of those who are. While a primary is being chosen or hands over, nobody is chosen to leave: it could be the next one.
     pub(super) fn choose(observed: &Observed, desired: &Desired) -> Self {
         let asked = usize::try_from(desired.members).unwrap_or(usize::MAX);
         let fixed = fixed(observed);
+        let settled =
+            observed.rule().is_none_or(|rule| matches!(rule.phase, Phase::Bootstrapping | Phase::Serving));
         let mut claims: Vec<(Identity, &Claim)> = observed.member_claims().collect();
         claims.sort_by_key(|(identity, claim)| {
             (
@@ -39,29 +43,33 @@ impl Membership {
         });
         let mut keep = Vec::new();
         let mut leaving = BTreeSet::new();
+        let mut voting = Vec::new();
         for (identity, claim) in claims {
-            let stays = Some(&identity) == fixed.as_ref() || (!claim.deleting && keep.len() < asked);
-            if stays {
+            let room = keep.len() < asked || (!settled && named(observed, &identity));
+            if Some(&identity) == fixed.as_ref() || (!claim.deleting && room) {
                 keep.push(identity);
-            } else {
-                leaving.insert(identity.member);
+                continue;
+            }
+            leaving.insert(identity.member.clone());
+            if observed.rule().is_some_and(|rule| rule.named().any(|named| *named == identity)) {
+                voting.push(identity);
             }
         }
         let missing = asked.saturating_sub(keep.len());
         leaving.extend(without_claim(observed, &keep));
-        Self { keep, leaving, missing }
+        Self { keep, leaving, voting, missing }
     }
 
     /// Everybody as they are, where nothing is to be chosen.
     pub(super) fn as_it_is(observed: &Observed) -> Self {
         let keep = observed.member_claims().map(|(identity, _)| identity).collect();
-        Self { keep, leaving: BTreeSet::new(), missing: 0 }
+        Self { keep, ..Self::default() }
     }
 
     /// Nobody stays.
     pub(super) fn of_deleted(observed: &Observed) -> Self {
         let leaving = observed.own_pods().map(|(member, _)| member.clone()).collect();
-        Self { keep: Vec::new(), leaving, missing: 0 }
+        Self { leaving, ..Self::default() }
     }
 }
 
@@ -82,7 +90,7 @@ fn in_place(observed: &Observed, member: &MemberId) -> bool {
     observed.pod_of(member).is_some_and(|pod| pod.ready && !pod.deleting)
 }
 
-/// Members that have a pod but no claim of theirs any more. The primary is not among them: its loss is a person's matter.
+/// Members that have a pod but no claim of theirs any more. The primary is not among them: it goes on as long as its pod does, and then another is chosen.
 fn without_claim(observed: &Observed, keep: &[Identity]) -> Vec<MemberId> {
     let primary =
         observed.rule().filter(|rule| rule.phase != Phase::Bootstrapping).map(|rule| &rule.primary.member);

@@ -9,7 +9,7 @@ pub use pod::{Container, ContainerState, Node, NodeState, Pod, PodPhase, Process
 
 use crate::ids::{ClaimUid, ClusterRef, ClusterUid, MemberId, Nonce};
 use crate::term::Generation;
-use crate::topology::{Identity, Intent, MemberRecord, Rule};
+use crate::topology::{Identity, Intent, MemberRecord, Phase, Rule};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -36,6 +36,28 @@ impl Observed {
     /// The rule, if the topology could be read and has one.
     pub fn rule(&self) -> Option<&Rule> {
         self.known().and_then(|known| known.rule.as_ref()).map(|stored| &stored.value)
+    }
+
+    /// Who leads the rule's term: the primary; while one is being elected, who was chosen, else who coordinates. Its pod is not touched while it may run.
+    pub fn leader(&self) -> Option<&Identity> {
+        let rule = self.rule()?;
+        Some(match rule.phase {
+            Phase::Bootstrapping | Phase::Serving | Phase::Switching => &rule.primary,
+            Phase::Electing => {
+                let chosen = rule.proposal.as_ref().map(|next| &next.candidate);
+                chosen.or(rule.coordinator.as_ref()).unwrap_or(&rule.primary)
+            }
+        })
+    }
+
+    /// Whether a member leads the rule's term.
+    pub fn leads(&self, member: &MemberId) -> bool {
+        self.leader().is_some_and(|leader| leader.member == *member)
+    }
+
+    /// Whether the rule names a member in any part, on whatever claim.
+    pub fn in_rule(&self, member: &MemberId) -> bool {
+        self.rule().is_some_and(|rule| rule.named().any(|identity| identity.member == *member))
     }
 
     /// The intent, if the topology could be read and has one.
@@ -87,6 +109,8 @@ pub struct Observed {
     pub claims: BTreeMap<String, Claim>,
     /// Pods by name: those labelled with the cluster's uid, and those of other owners that a create ran into.
     pub pods: BTreeMap<String, Pod>,
+    /// Its disruption budget.
+    pub budget: Option<Budget>,
     /// Its Secrets.
     pub secrets: Secrets,
     /// The topology's records of it.
@@ -189,6 +213,17 @@ pub struct Volume {
     pub retained: bool,
 }
 
+/// The disruption budget of a cluster's pods.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Budget {
+    /// Its uid.
+    pub uid: String,
+    /// The uid of the cluster that controls it, by its owner reference.
+    pub owner: Option<ClusterUid>,
+    /// How many pods must stay available; none if it says so otherwise than by a number.
+    pub min_available: Option<u32>,
+}
+
 /// The Secrets of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Secrets {
@@ -259,6 +294,8 @@ pub enum Refused {
     Volume(String),
     /// A Secret, by name.
     Secret(String),
+    /// A disruption budget, by name.
+    Budget(String),
 }
 
 impl fmt::Display for Refused {
@@ -268,6 +305,7 @@ impl fmt::Display for Refused {
             Self::Claim(name) => write!(f, "claim {name}"),
             Self::Volume(name) => write!(f, "volume {name}"),
             Self::Secret(name) => write!(f, "secret {name}"),
+            Self::Budget(name) => write!(f, "disruption budget {name}"),
         }
     }
 }

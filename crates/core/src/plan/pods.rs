@@ -67,11 +67,11 @@ pub(super) fn ended(pod: &Pod) -> Option<Ended> {
     }
 }
 
-/// Keeps the pod of every member that stays.
+/// Keeps the pod of every member that stays, and of those that leave until they have left the rule.
 pub(super) fn keep(draft: &mut Draft<'_>, desired: &Desired, membership: &Membership, origin: Origin) {
     let observed = draft.observed;
     let mut old = Vec::new();
-    for identity in &membership.keep {
+    for identity in membership.keep.iter().chain(&membership.voting) {
         match observed.pods.get(identity.member.as_str()) {
             None => create(draft, identity, origin),
             Some(pod) if !observed.owns_pod(pod) => {}
@@ -93,19 +93,21 @@ pub(super) fn keep(draft: &mut Draft<'_>, desired: &Desired, membership: &Member
 
 /// Why a pod may be replaced at once; none if it is to stay. Nothing that serves is taken down: what runs on an older revision goes on.
 fn replaceable(observed: &Observed, identity: &Identity, pod: &Pod, outdated: bool) -> Option<Why> {
-    let primary = observed.rule().is_some_and(|rule| rule.primary.member == identity.member);
+    let leads = observed.leads(&identity.member);
     match pod.processes() {
         Processes::Ended => Some(Why::Ended),
         Processes::NeverStarted => outdated.then_some(Why::NeverStarted),
-        Processes::MayRun => (outdated && !primary && pod.failing()).then_some(Why::Failing),
+        Processes::MayRun => (outdated && !leads && pod.failing()).then_some(Why::Failing),
     }
 }
 
-/// Makes a member's pod, once the topology names the member and a primary has served; the granted member's before that.
+/// Makes a member's pod, once the topology names the member and a primary has served; the granted member's before that. Who is primary now, and
+/// whether anybody is, does not matter: the members find their places by themselves.
 fn create(draft: &mut Draft<'_>, identity: &Identity, origin: Origin) {
     let observed = draft.observed;
-    let named =
+    let intended =
         observed.intent().and_then(|intent| intent.identity(&identity.member)).as_ref() == Some(identity);
+    let named = intended || observed.rule().is_some_and(|rule| rule.named().any(|named| named == identity));
     let claim_stays = observed.member_claims().any(|(of, claim)| of == *identity && !claim.deleting);
     let granted = observed.cluster.grant.as_ref().is_some_and(|grant| grant.identity() == *identity);
     let turn = match origin {

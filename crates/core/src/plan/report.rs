@@ -23,6 +23,8 @@ pub struct Report {
     pub primary: Option<MemberId>,
     /// The rule's term.
     pub term: Option<Term>,
+    /// What became of the switchover that is asked for.
+    pub switchover: Option<SwitchoverReport>,
     /// The conditions, in the order of their types.
     pub conditions: Vec<Condition>,
     /// What is awaited: what needs a person first.
@@ -38,7 +40,7 @@ pub enum Stage {
     Creating,
     /// A primary serves.
     Serving,
-    /// A primary is being chosen.
+    /// A primary is being chosen, or the one that was does not take writes yet.
     Electing,
     /// A planned hand-over is under way.
     Switching,
@@ -52,6 +54,30 @@ pub enum Stage {
     Deleting,
     /// The topology cannot be read; the members may well serve.
     Unknown,
+}
+
+/// What became of a switchover that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SwitchoverReport {
+    /// The request.
+    pub request: String,
+    /// How far it has come.
+    pub state: Switched,
+    /// The same in a sentence.
+    pub message: String,
+}
+
+/// How far a switchover has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+pub enum Switched {
+    /// The members have not begun it.
+    Asked,
+    /// The members are at it.
+    UnderWay,
+    /// The members have ended it, or there is nothing to do.
+    Done,
+    /// It cannot be carried out.
+    Refused,
 }
 
 /// What is known of a member.
@@ -80,8 +106,10 @@ pub struct MemberReport {
 /// The role of a member, by the rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub enum Role {
-    /// It takes writes, or did last.
+    /// It takes writes, hands over, or makes the database.
     Primary,
+    /// It was chosen to be the primary of the term that is being elected.
+    Candidate,
     /// It follows.
     Replica,
 }

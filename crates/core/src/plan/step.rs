@@ -95,6 +95,18 @@ pub enum Step {
         /// The claim.
         claim: Kept,
     },
+    /// Make the disruption budget. An existing one of its name is left alone, whoever owns it.
+    CreateBudget {
+        /// How many members' pods must stay available.
+        min_available: u32,
+    },
+    /// Change what the disruption budget says.
+    ChangeBudget {
+        /// Its uid.
+        uid: String,
+        /// How many members' pods must stay available.
+        min_available: u32,
+    },
     /// Make the owner's Secret and its verifier, or bring the verifier up to date.
     EnsureAccess,
     /// Issue the certificates that are missing.
@@ -213,6 +225,9 @@ impl std::fmt::Display for Step {
             Self::GrowClaim { claim, size } => write!(f, "grow claim {} to {size}", claim.name),
             Self::RetainVolume { volume, .. } => write!(f, "let volume {volume} outlive its claim"),
             Self::RetireClaim { claim } => write!(f, "mark claim {} as kept without a member", claim.name),
+            Self::CreateBudget { min_available } | Self::ChangeBudget { min_available, .. } => {
+                write!(f, "let Kubernetes evict a pod only while {min_available} others are available")
+            }
             Self::EnsureAccess => write!(f, "bring the owner's secret up to date"),
             Self::EnsureCertificates { members } => write!(f, "issue {} certificates", members.len()),
             Self::EnsureUser => write!(f, "give the members their rights in the topology"),

@@ -6,13 +6,15 @@
 use super::conditions::Facts;
 use super::desired::Wish;
 use super::draft::Draft;
+use super::electing;
 use super::membership::Membership;
 use super::observed::{Observed, PodPhase, Topology};
-use super::report::{MemberReport, MemberState, Report, Role, Truth};
+use super::report::{MemberReport, MemberState, Report, Role, Switched, SwitchoverReport, Truth};
 use super::step::Step;
+use super::switchover;
 use super::waiting::{Awaited, Waiting};
 use crate::ids::MemberId;
-use crate::topology::{Activity, Identity, Phase};
+use crate::topology::{Activity, Identity, Phase, Rule};
 use std::cmp::Reverse;
 
 /// The report of a finished draft.
@@ -20,7 +22,13 @@ pub(super) fn report(draft: &Draft<'_>, wish: &Wish, membership: &Membership) ->
     let observed = draft.observed;
     let members = members(observed, membership);
     let available = available(observed, &members);
-    let waiting = waiting(draft, wish, &members);
+    let switchover = match wish {
+        Wish::Valid(desired) if !observed.cluster.deleting => {
+            switchover::report(observed, desired, membership, &members)
+        }
+        Wish::Valid(_) | Wish::Invalid(_) => None,
+    };
+    let waiting = waiting(draft, wish, &members, switchover.as_ref());
     let doing: Vec<String> = draft.chains.iter().flat_map(|chain| &chain.0).map(Step::to_string).collect();
     let facts = Facts { observed, wish, members: &members, waiting: &waiting, doing: &doing, available };
     let conditions = facts.conditions();
@@ -35,6 +43,7 @@ pub(super) fn report(draft: &Draft<'_>, wish: &Wish, membership: &Membership) ->
         asked,
         primary: rule.filter(|rule| rule.phase == Phase::Serving).map(|rule| rule.primary.member.clone()),
         term: rule.map(|rule| rule.term),
+        switchover,
         conditions,
         members,
         waiting,
@@ -64,10 +73,7 @@ fn member(observed: &Observed, identity: Identity, leaving: bool) -> MemberRepor
         .known()
         .and_then(|known| known.members.get(&identity.member))
         .filter(|record| record.identity == identity && pod.is_some_and(|pod| pod.uid == record.incarnation));
-    let role = match observed.rule() {
-        Some(rule) if rule.primary == identity => Role::Primary,
-        Some(_) | None => Role::Replica,
-    };
+    let role = role(observed, &identity);
     let state = match (pod, record) {
         _ if leaving => MemberState::Leaving,
         (None, _) => MemberState::Absent,
@@ -90,10 +96,24 @@ fn member(observed: &Observed, identity: Identity, leaving: bool) -> MemberRepor
         in_place: !leaving && pod.is_some_and(|pod| pod.ready && !pod.deleting),
         node: pod.and_then(|pod| pod.node.as_ref()).map(|node| node.name.clone()),
         revision: pod.and_then(|pod| pod.revision.clone()),
-        replication: record.filter(|_| role == Role::Replica).map(|record| record.replication),
+        replication: record.filter(|_| role != Role::Primary).map(|record| record.replication),
         trouble: record.and_then(|record| record.trouble.clone()),
         pending_restart: record.map(|record| record.pending_restart.clone()).unwrap_or_default(),
         identity,
+    }
+}
+
+/// While a primary is being elected there is none; who served last is a member like any other then.
+fn role(observed: &Observed, identity: &Identity) -> Role {
+    let Some(rule) = observed.rule() else { return Role::Replica };
+    match rule.phase {
+        Phase::Bootstrapping | Phase::Serving | Phase::Switching if rule.primary == *identity => {
+            Role::Primary
+        }
+        Phase::Electing if rule.proposal.as_ref().is_some_and(|next| next.candidate == *identity) => {
+            Role::Candidate
+        }
+        Phase::Bootstrapping | Phase::Serving | Phase::Switching | Phase::Electing => Role::Replica,
     }
 }
 
@@ -109,20 +129,18 @@ fn available(observed: &Observed, members: &[MemberReport]) -> Truth {
 }
 
 /// What the draft waits for, and the members that are not in their place though nothing outside holds them up.
-fn waiting(draft: &Draft<'_>, wish: &Wish, members: &[MemberReport]) -> Vec<Waiting> {
+fn waiting(
+    draft: &Draft<'_>,
+    wish: &Wish,
+    members: &[MemberReport],
+    switchover: Option<&SwitchoverReport>,
+) -> Vec<Waiting> {
     let observed = draft.observed;
     let mut all = draft.waiting.clone();
     let runs = !observed.cluster.deleting && matches!(wish, Wish::Valid(desired) if !desired.paused);
     if let (true, Some(known)) = (runs, observed.known()) {
-        match known.rule.as_ref().map(|stored| &stored.value) {
-            Some(rule) if rule.phase == Phase::Bootstrapping => {
-                all.insert(Awaited::FirstMember { member: rule.primary.member.clone() });
-            }
-            Some(rule) if rule.phase != Phase::Serving => {
-                all.insert(Awaited::Primary);
-            }
-            Some(_) | None => {}
-        }
+        all.extend(known.rule.as_ref().and_then(|stored| of_rule(observed, &stored.value)));
+        all.extend(switchover.and_then(of_switchover));
         for member in members.iter().filter(|m| m.state != MemberState::Leaving) {
             let id = member.identity.member.clone();
             if !member.in_place && !mentions(&all, &id) {
@@ -140,6 +158,30 @@ fn waiting(draft: &Draft<'_>, wish: &Wish, members: &[MemberReport]) -> Vec<Wait
     all
 }
 
+/// What the members are at, by their rule.
+fn of_rule(observed: &Observed, rule: &Rule) -> Option<Awaited> {
+    let member = rule.primary.member.clone();
+    match rule.phase {
+        Phase::Bootstrapping => Some(Awaited::FirstMember { member }),
+        Phase::Electing => Some(Awaited::Election { doing: electing::doing(observed, rule) }),
+        Phase::Switching => {
+            let asked = observed.intent().and_then(|intent| intent.switchover.clone());
+            Some(Awaited::HandOver { from: member, to: asked.and_then(|asked| asked.to) })
+        }
+        Phase::Serving => None,
+    }
+}
+
+fn of_switchover(report: &SwitchoverReport) -> Option<Awaited> {
+    let why = report.message.clone();
+    match report.state {
+        Switched::Asked => Some(Awaited::Switchover { why }),
+        Switched::Refused => Some(Awaited::OtherSwitchover { why }),
+        // What the members are at is told by their rule.
+        Switched::UnderWay | Switched::Done => None,
+    }
+}
+
 /// Whether it is already said why a member is not in its place.
 fn mentions(all: &std::collections::BTreeSet<Awaited>, member: &MemberId) -> bool {
     all.iter().any(|awaited| match awaited {
@@ -150,17 +192,19 @@ fn mentions(all: &std::collections::BTreeSet<Awaited>, member: &MemberId) -> boo
         | Awaited::Termination { member: of }
         | Awaited::FirstMember { member: of }
         | Awaited::GrantedClaim { member: of }
-        | Awaited::PrimaryClaim { member: of } => of == member,
+        | Awaited::PrimaryClaim { member: of, .. } => of == member,
         Awaited::Volume { claim, .. } => *claim == super::volumes::claim_name(member),
         Awaited::ValidSpec { .. }
         | Awaited::Resume
         | Awaited::Topology { .. }
         | Awaited::LostRule
         | Awaited::OtherGrant
-        | Awaited::ClaimDeletion { .. }
         | Awaited::Admission { .. }
         | Awaited::OwnerSecret { .. }
-        | Awaited::Primary
+        | Awaited::Election { .. }
+        | Awaited::HandOver { .. }
+        | Awaited::Switchover { .. }
+        | Awaited::OtherSwitchover { .. }
         | Awaited::Member { .. }
         | Awaited::Leaving { .. }
         | Awaited::OldRevision { .. }

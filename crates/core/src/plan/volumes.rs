@@ -81,7 +81,11 @@ fn refused_before(observed: &Observed) -> Vec<MemberId> {
             {
                 MemberId::new(name.strip_suffix("-data")?).ok()
             }
-            Refused::Claim(_) | Refused::Pod(_) | Refused::Volume(_) | Refused::Secret(_) => None,
+            Refused::Claim(_)
+            | Refused::Pod(_)
+            | Refused::Volume(_)
+            | Refused::Secret(_)
+            | Refused::Budget(_) => None,
         })
         .filter(|member| {
             let cluster = &observed.cluster;
@@ -114,8 +118,7 @@ fn names(observed: &Observed) -> BTreeSet<MemberId> {
         names.extend(known.members.keys().cloned());
         names.extend(known.intent.iter().flat_map(|intent| intent.value.members.keys().cloned()));
         if let Some(rule) = known.rule.as_ref().map(|stored| &stored.value) {
-            names.insert(rule.primary.member.clone());
-            names.extend(rule.voters.iter().map(|voter| voter.member.clone()));
+            names.extend(rule.named().map(|identity| identity.member.clone()));
         }
     }
     names

@@ -16,6 +16,8 @@ pub struct Waiting {
 /// Who can end a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub enum Needs {
+    /// Whoever asked for something that cannot be done is to ask for something else. Nothing waits for it.
+    Correction,
     /// It goes on by itself: members and Kubernetes are at work.
     Time,
     /// Something outside is away or refuses; it may come back by itself, and a person may help it.
@@ -52,11 +54,8 @@ pub enum Awaited {
     PrimaryClaim {
         /// The member.
         member: MemberId,
-    },
-    /// Somebody is deleting a member's claim.
-    ClaimDeletion {
-        /// The claim.
-        claim: String,
+        /// Whether no other member could take its place.
+        alone: bool,
     },
     /// A member waits to be bound to a volume.
     Volume {
@@ -123,8 +122,28 @@ pub enum Awaited {
         /// The member.
         member: MemberId,
     },
-    /// A primary.
-    Primary,
+    /// A primary, which the members elect.
+    Election {
+        /// What the members do, as far as their rule tells.
+        doing: String,
+    },
+    /// The end of a planned hand-over.
+    HandOver {
+        /// Who hands over.
+        from: MemberId,
+        /// To whom, if somebody was named.
+        to: Option<MemberId>,
+    },
+    /// The beginning of a planned switchover.
+    Switchover {
+        /// What it waits for.
+        why: String,
+    },
+    /// Another request than one that cannot be carried out.
+    OtherSwitchover {
+        /// Why it cannot.
+        why: String,
+    },
     /// A member, to be in its place.
     Member {
         /// The member.
@@ -162,7 +181,6 @@ impl Awaited {
             Self::OtherGrant => "GrantMismatch",
             Self::GrantedClaim { .. } => "GrantedClaimLost",
             Self::PrimaryClaim { .. } => "PrimaryClaimLost",
-            Self::ClaimDeletion { .. } => "ClaimBeingDeleted",
             Self::Volume { .. } => "VolumeNotBound",
             Self::Admission { kind, .. } => match kind {
                 RefusalKind::Foreign => "NameTaken",
@@ -181,7 +199,10 @@ impl Awaited {
             Self::SilentNode { .. } => "NodeSilent",
             Self::Termination { .. } => "PodTerminating",
             Self::FirstMember { .. } => "Initializing",
-            Self::Primary => "Electing",
+            Self::Election { .. } => "Electing",
+            Self::HandOver { .. } => "Switching",
+            Self::Switchover { .. } => "SwitchoverAsked",
+            Self::OtherSwitchover { .. } => "SwitchoverRefused",
             Self::Member { .. } => "MemberNotInPlace",
             Self::Leaving { .. } => "MemberLeaving",
             Self::OldRevision { .. } => "OldRevision",
@@ -196,8 +217,9 @@ impl Awaited {
             | Self::LostRule
             | Self::OtherGrant
             | Self::GrantedClaim { .. }
-            | Self::PrimaryClaim { .. }
+            | Self::PrimaryClaim { alone: true, .. }
             | Self::OwnerSecret { .. } => Needs::Person,
+            Self::OtherSwitchover { .. } => Needs::Correction,
             Self::Admission { kind, .. } => match kind {
                 RefusalKind::Foreign
                 | RefusalKind::PodSecurity
@@ -208,7 +230,7 @@ impl Awaited {
                 }
             },
             Self::Topology { .. }
-            | Self::ClaimDeletion { .. }
+            | Self::PrimaryClaim { alone: false, .. }
             | Self::Volume { .. }
             | Self::Node { .. }
             | Self::Image { .. }
@@ -217,7 +239,9 @@ impl Awaited {
             Self::Resume
             | Self::Termination { .. }
             | Self::FirstMember { .. }
-            | Self::Primary
+            | Self::Election { .. }
+            | Self::HandOver { .. }
+            | Self::Switchover { .. }
             | Self::Member { .. }
             | Self::Leaving { .. }
             | Self::OldRevision { .. }
@@ -246,11 +270,8 @@ impl Awaited {
             Self::GrantedClaim { member } => {
                 format!("member {member}: the claim that may initialise the cluster is gone")
             }
-            Self::PrimaryClaim { member } => {
+            Self::PrimaryClaim { member, .. } => {
                 format!("member {member}: the primary's claim is gone or being deleted")
-            }
-            Self::ClaimDeletion { claim } => {
-                format!("claim {claim}: somebody deleted it; it goes when its pod ends")
             }
             Self::Volume { claim, why, .. } => format!("claim {claim}: {why}"),
             Self::Admission { object, message, .. } => format!("{object}: {message}"),
@@ -265,7 +286,12 @@ impl Awaited {
             }
             Self::Termination { member } => format!("member {member}: its pod is ending"),
             Self::FirstMember { member } => format!("member {member}: it makes the database"),
-            Self::Primary => "members: they choose a primary".to_owned(),
+            Self::Election { doing } => format!("members: {doing}"),
+            Self::HandOver { from, to: Some(to) } => format!("members: {from} hands over to {to}"),
+            Self::HandOver { from, to: None } => format!("members: {from} hands over"),
+            Self::Switchover { why } | Self::OtherSwitchover { why } => {
+                format!("spec.failover.switchover: {why}")
+            }
             Self::Member { member, doing } => format!("member {member}: {doing}"),
             Self::Leaving { member } => format!("member {member}: it leaves the cluster"),
             Self::OldRevision { members } => {
@@ -285,10 +311,12 @@ impl Awaited {
             Self::Topology { .. } => "bring etcd back (kubectl -n berth-system get pods); the database goes on meanwhile".to_owned(),
             Self::LostRule => "restore etcd from its backup; Berth never initialises a cluster twice".to_owned(),
             Self::OtherGrant => "restore etcd or the cluster object, whichever was rolled back; Berth never gives a second grant".to_owned(),
-            Self::GrantedClaim { .. } | Self::PrimaryClaim { .. } => {
+            Self::GrantedClaim { .. } | Self::PrimaryClaim { alone: true, .. } => {
                 "keep the claim, if it still exists; otherwise make a new cluster and restore a backup".to_owned()
             }
-            Self::ClaimDeletion { .. } => "nothing, if that was meant: a new member takes its place; the volume is kept".to_owned(),
+            Self::PrimaryClaim { alone: false, .. } => {
+                "hand over to another member (berth switchover); then a new one takes its place, and the volume is kept".to_owned()
+            }
             Self::Volume { unblock, .. } => unblock.clone(),
             Self::Admission { object, kind, .. } => match kind {
                 RefusalKind::Foreign => format!("rename or remove the {object} that is not Berth's; Berth does not touch it"),
@@ -311,9 +339,14 @@ impl Awaited {
             ),
             Self::Termination { .. }
             | Self::FirstMember { .. }
-            | Self::Primary
+            | Self::Election { .. }
+            | Self::HandOver { .. }
+            | Self::Switchover { .. }
             | Self::Member { .. }
             | Self::Leaving { .. } => "nothing: it goes on by itself".to_owned(),
+            Self::OtherSwitchover { .. } => {
+                "change spec.failover.switchover as the message says, or remove it; everything else goes on".to_owned()
+            }
             Self::OldRevision { members } => {
                 format!("delete the pods when it suits, replicas first: kubectl delete pod {}", members.iter().map(MemberId::as_str).collect::<Vec<_>>().join(" "))
             }

@@ -61,6 +61,14 @@ pub struct Rule {
     pub grant: Nonce,
 }
 
+impl Rule {
+    /// Everybody whom it names, in whatever part; some of them more than once.
+    pub fn named(&self) -> impl Iterator<Item = &Identity> {
+        let proposed = self.proposal.iter().flat_map(|next| next.voters.iter().chain([&next.candidate]));
+        [&self.primary].into_iter().chain(&self.coordinator).chain(&self.voters).chain(proposed)
+    }
+}
+
 /// Who is to serve in a term, and on whose acknowledgements.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proposal {

@@ -27,3 +27,11 @@ fn a_cluster_that_waits_for_an_image() {
 fn a_cluster_that_nobody_looked_at() {
     insta::assert_snapshot!(explained(2, &[], Vec::new()));
 }
+
+#[test]
+fn a_cluster_in_an_election() {
+    let moments: std::collections::BTreeMap<String, DatabaseCluster> =
+        serde_saphyr::from_str(include_str!("../../tests/moments.yaml")).unwrap();
+    let explanation = explain(&moments["electing"], &[], Vec::new());
+    insta::assert_snapshot!(text::render(&explanation, "2026-03-01T12:00:00Z".parse().unwrap()));
+}

@@ -64,6 +64,10 @@ fn words(verdict: Verdict) -> &'static str {
         Verdict::Working => "Berth and Kubernetes are at work; nothing outside is awaited",
         Verdict::Waiting => "it waits for something outside",
         Verdict::Blocked => "nothing goes on without a person",
+        Verdict::Electing => {
+            "nobody takes writes; the members choose a primary by themselves, and clients of the proxy wait"
+        }
+        Verdict::Switching => "the primary hands over; clients of the proxy wait for a moment",
         Verdict::Unseen => {
             "the operator has not looked at this generation yet (kubectl -n berth-system get pods)"
         }

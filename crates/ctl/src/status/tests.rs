@@ -31,3 +31,10 @@ fn a_cluster_that_waits() {
 fn a_cluster_that_nobody_looked_at() {
     insta::assert_snapshot!(one(&clusters()[2], now()));
 }
+
+#[test]
+fn a_cluster_in_an_election() {
+    let moments: std::collections::BTreeMap<String, DatabaseCluster> =
+        serde_saphyr::from_str(include_str!("../../tests/moments.yaml")).unwrap();
+    insta::assert_snapshot!(one(&moments["electing"], now()));
+}

@@ -58,6 +58,16 @@ fn a_members_claim_has_no_owner() {
 }
 
 #[test]
+fn a_disruption_budget_counts_this_incarnations_pods_alone() {
+    let budget = budget(&owner(), 2);
+    let selector = budget.spec.as_ref().unwrap().selector.as_ref().unwrap().match_labels.as_ref().unwrap();
+    let labels = built_pod().metadata.labels.unwrap();
+    assert!(selector.iter().all(|(key, value)| labels.get(key) == Some(value)), "it selects the pods");
+    assert_eq!(selector.values().collect::<Vec<_>>(), [owner().uid.as_str()]);
+    insta::assert_yaml_snapshot!(budget);
+}
+
+#[test]
 fn the_secret_to_bind_to() {
     let binding = Binding {
         host: "berth-proxy.berth-system.svc".to_owned(),

@@ -1,24 +1,21 @@
 //! A claim, as far as the planner needs it.
 
-use super::index::Child;
-use super::meta::{self, SlimMeta};
+use super::meta;
+use super::slim::{Slim, View};
 use berth_api::names;
 use berth_core::plan::{Claim as Planned, Time, Volume};
 use berth_core::{ClaimUid, ClusterUid, MemberId, Nonce};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::Resource;
 use serde::Deserialize;
-use std::borrow::Cow;
 
 /// A claim as the watch reads it.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(from = "Wire")]
-pub(crate) struct SlimClaim {
-    metadata: ObjectMeta,
-    kept: Option<CachedClaim>,
-}
+pub(crate) type SlimClaim = Slim<ClaimView>;
+
+/// What is kept of a claim.
+#[derive(Debug, Clone)]
+pub(crate) enum ClaimView {}
 
 /// A claim as the index keeps it. Whether its volume is retained is not in it: that is the volume's to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,19 +26,9 @@ pub(crate) struct CachedClaim {
     pub(crate) class: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Wire {
-    #[serde(default)]
-    metadata: SlimMeta,
-    #[serde(default)]
-    spec: Spec,
-    #[serde(default)]
-    status: Status,
-}
-
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Spec {
+pub(crate) struct Spec {
     volume_name: Option<String>,
     storage_class_name: Option<String>,
     resources: Resources,
@@ -61,89 +48,49 @@ struct Requests {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Status {
+pub(crate) struct Status {
     phase: Option<String>,
 }
 
-impl From<Wire> for SlimClaim {
-    fn from(wire: Wire) -> Self {
-        let Wire { metadata, spec, status } = wire;
-        let metadata = ObjectMeta::from(metadata);
-        let kept = kept(&metadata, spec, &status);
-        Self { metadata, kept }
-    }
-}
-
-fn kept(meta: &ObjectMeta, spec: Spec, status: &Status) -> Option<CachedClaim> {
-    let bound = status.phase.as_deref() == Some("Bound");
-    let requested = spec.resources.requests.storage.as_deref().and_then(crate::quantity::bytes).unwrap_or(0);
-    Some(CachedClaim {
-        class: spec.storage_class_name,
-        claim: Planned {
-            name: meta.name.clone()?,
-            uid: ClaimUid::new(meta.uid.clone()?).ok()?,
-            resource_version: meta.resource_version.clone()?,
-            cluster: meta::label(meta, names::CLUSTER_UID).and_then(|uid| ClusterUid::new(uid).ok()),
-            member: meta::label(meta, names::MEMBER).and_then(|id| MemberId::new(id).ok()),
-            created: meta::created(meta),
-            // A mark that cannot be read is a mark: a retired claim must not become a member by a typing error.
-            retired: meta::annotation(meta, names::RETIRED)
-                .map(|text| Time(text.parse::<Timestamp>().map_or(0, Timestamp::as_second))),
-            grant: meta::annotation(meta, names::BOOTSTRAP_GRANT).and_then(|nonce| Nonce::new(nonce).ok()),
-            deleting: meta.deletion_timestamp.is_some(),
-            requested,
-            volume: spec
-                .volume_name
-                .filter(|name| bound && !name.is_empty())
-                .map(|name| Volume { name, retained: false }),
-            problem: None,
-        },
-    })
-}
-
-impl Child for SlimClaim {
+impl View for ClaimView {
+    type Kind = PersistentVolumeClaim;
+    type Spec = Spec;
+    type Status = Status;
     type Kept = CachedClaim;
 
-    fn kept(&self) -> Option<Self::Kept> {
-        self.kept.clone()
-    }
-
-    fn cluster(&self) -> Option<(String, String, String)> {
-        meta::cluster(&self.metadata)
-    }
-}
-
-impl Resource for SlimClaim {
-    type DynamicType = ();
-    type Scope = <PersistentVolumeClaim as Resource>::Scope;
-
-    fn kind((): &()) -> Cow<'_, str> {
-        PersistentVolumeClaim::kind(&())
-    }
-
-    fn group((): &()) -> Cow<'_, str> {
-        PersistentVolumeClaim::group(&())
-    }
-
-    fn version((): &()) -> Cow<'_, str> {
-        PersistentVolumeClaim::version(&())
-    }
-
-    fn plural((): &()) -> Cow<'_, str> {
-        PersistentVolumeClaim::plural(&())
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
+    fn keep(meta: &ObjectMeta, spec: Spec, status: Status) -> Option<CachedClaim> {
+        let bound = status.phase.as_deref() == Some("Bound");
+        let requested =
+            spec.resources.requests.storage.as_deref().and_then(crate::quantity::bytes).unwrap_or(0);
+        Some(CachedClaim {
+            class: spec.storage_class_name,
+            claim: Planned {
+                name: meta.name.clone()?,
+                uid: ClaimUid::new(meta.uid.clone()?).ok()?,
+                resource_version: meta.resource_version.clone()?,
+                cluster: meta::label(meta, names::CLUSTER_UID).and_then(|uid| ClusterUid::new(uid).ok()),
+                member: meta::label(meta, names::MEMBER).and_then(|id| MemberId::new(id).ok()),
+                created: meta::created(meta),
+                // A mark that cannot be read is a mark: a retired claim must not become a member by a typing error.
+                retired: meta::annotation(meta, names::RETIRED)
+                    .map(|text| Time(text.parse::<Timestamp>().map_or(0, Timestamp::as_second))),
+                grant: meta::annotation(meta, names::BOOTSTRAP_GRANT)
+                    .and_then(|nonce| Nonce::new(nonce).ok()),
+                deleting: meta.deletion_timestamp.is_some(),
+                requested,
+                volume: spec
+                    .volume_name
+                    .filter(|name| bound && !name.is_empty())
+                    .map(|name| Volume { name, retained: false }),
+                problem: None,
+            },
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::index::Child;
     use super::*;
     use serde_json::json;
 

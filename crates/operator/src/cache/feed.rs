@@ -9,7 +9,6 @@ use super::nodes::SlimNode;
 use berth_api::{ClusterClass, DatabaseCluster, names};
 use berth_service::Chain;
 use futures::{StreamExt, TryStreamExt};
-use k8s_openapi::api::core::v1::Node;
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher::{self, Event, watcher};
@@ -172,9 +171,3 @@ where
         }
     }
 }
-
-/// That the kinds here are those of the API.
-const _: fn() = || {
-    fn same_scope<A: Resource, B: Resource<Scope = A::Scope>>() {}
-    same_scope::<SlimNode, Node>();
-};

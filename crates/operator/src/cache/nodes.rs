@@ -1,12 +1,12 @@
 //! Every node, as far as it matters: is its kubelet heard, and did somebody say that it is off.
 
-use super::meta::SlimMeta;
+use super::index::Child;
+use super::slim::{Slim, View};
 use berth_core::plan::NodeState;
 use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use serde::Deserialize;
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{PoisonError, RwLock};
 
@@ -14,26 +14,15 @@ use std::sync::{PoisonError, RwLock};
 const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 
 /// A node as the watch reads it.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(from = "Wire")]
-pub(crate) struct SlimNode {
-    metadata: ObjectMeta,
-    state: NodeState,
-}
+pub(crate) type SlimNode = Slim<NodeView>;
 
-#[derive(Deserialize)]
-struct Wire {
-    #[serde(default)]
-    metadata: SlimMeta,
-    #[serde(default)]
-    spec: Spec,
-    #[serde(default)]
-    status: Status,
-}
+/// What is kept of a node: its state.
+#[derive(Debug, Clone)]
+pub(crate) enum NodeView {}
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Spec {
+pub(crate) struct Spec {
     taints: Vec<Taint>,
 }
 
@@ -44,7 +33,7 @@ struct Taint {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Status {
+pub(crate) struct Status {
     conditions: Vec<Condition>,
 }
 
@@ -55,23 +44,27 @@ struct Condition {
     status: String,
 }
 
-impl From<Wire> for SlimNode {
-    fn from(wire: Wire) -> Self {
-        let state = if wire.spec.taints.iter().any(|taint| taint.key == OUT_OF_SERVICE) {
+impl View for NodeView {
+    type Kind = Node;
+    type Spec = Spec;
+    type Status = Status;
+    type Kept = NodeState;
+
+    fn keep(_: &ObjectMeta, spec: Spec, status: Status) -> Option<NodeState> {
+        Some(if spec.taints.iter().any(|taint| taint.key == OUT_OF_SERVICE) {
             NodeState::OutOfService
-        } else if wire.status.conditions.iter().any(|c| c.kind == "Ready" && c.status == "True") {
+        } else if status.conditions.iter().any(|c| c.kind == "Ready" && c.status == "True") {
             NodeState::Ready
         } else {
             NodeState::NotReady
-        };
-        Self { metadata: wire.metadata.into(), state }
+        })
     }
 }
 
 impl SlimNode {
     /// What is known of it.
     pub(crate) fn state(&self) -> NodeState {
-        self.state
+        self.kept().unwrap_or(NodeState::NotReady)
     }
 }
 
@@ -89,14 +82,14 @@ impl Nodes {
 
     /// Takes over a node; its name if its state changed.
     pub(super) fn put(&self, node: &SlimNode) -> Option<String> {
-        let name = node.metadata.name.clone()?;
+        let name = node.meta().name.clone()?;
         let mut states = self.states.write().unwrap_or_else(PoisonError::into_inner);
-        (states.insert(name.clone(), node.state) != Some(node.state)).then_some(name)
+        (states.insert(name.clone(), node.state()) != Some(node.state())).then_some(name)
     }
 
     /// Forgets a node.
     pub(super) fn remove(&self, node: &SlimNode) -> Option<String> {
-        let name = node.metadata.name.clone()?;
+        let name = node.meta().name.clone()?;
         self.states.write().unwrap_or_else(PoisonError::into_inner).remove(&name).map(|_| name)
     }
 
@@ -106,35 +99,6 @@ impl Nodes {
         let gone = states.keys().filter(|name| !names.contains(*name)).cloned().collect();
         states.retain(|name, _| names.contains(name));
         gone
-    }
-}
-
-impl Resource for SlimNode {
-    type DynamicType = ();
-    type Scope = <Node as Resource>::Scope;
-
-    fn kind((): &()) -> Cow<'_, str> {
-        Node::kind(&())
-    }
-
-    fn group((): &()) -> Cow<'_, str> {
-        Node::group(&())
-    }
-
-    fn version((): &()) -> Cow<'_, str> {
-        Node::version(&())
-    }
-
-    fn plural((): &()) -> Cow<'_, str> {
-        Node::plural(&())
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
     }
 }
 

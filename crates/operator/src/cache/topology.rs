@@ -1,6 +1,7 @@
 //! The topology as the watch tells it, so that reading it costs nothing, and a change wakes its cluster.
 
 use super::feed::Wake;
+use crate::announce::Narrator;
 use berth_core::plan::{Known, Revision, Stored, Topology};
 use berth_core::topology::Intent;
 use berth_core::{ClusterRef, ClusterUid, MemberId};
@@ -157,12 +158,14 @@ fn plain<T>(stored: berth_topology::Stored<T>) -> Stored<T> {
     Stored { value: stored.value, revision: Revision(stored.revision.0) }
 }
 
-/// Keeps the cache in step. `everybody` wakes all clusters: when the store was listed anew, went away or came back.
+/// Keeps the cache in step. `everybody` wakes all clusters: when the store was listed anew, went away or came back. `narrator` tells people of
+/// changes of the primary.
 pub(crate) async fn feed_topology(
     topology: Arc<dyn berth_topology::Topology>,
     caches: Arc<super::Caches>,
     wake: Wake,
     everybody: impl Fn(),
+    mut narrator: Narrator,
 ) {
     let cache = &caches.topology;
     let mut events = topology.watch(Scope::Clusters);
@@ -171,12 +174,14 @@ pub(crate) async fn feed_topology(
         match event {
             WatchEvent::Listed { records, revision } => {
                 info!(records = records.len(), revision = revision.0, "read the topology");
+                narrator.listed(&records);
                 cache.list(records);
                 everybody();
             }
             WatchEvent::Changed(change) => {
                 let uid = uid_of(&change);
                 let before = uid.as_ref().and_then(|uid| cache.name(uid));
+                narrator.changed(&change, before.as_ref());
                 if let Some(uid) = cache.take(*change)
                     && let Some(name) = cache.name(&uid).or(before)
                 {

@@ -59,6 +59,14 @@ impl World {
         operator.reconcile(&guarded).await
     }
 
+    /// A person changes the spec.
+    fn change(&self, change: impl FnOnce(&mut Value)) {
+        let mut object = self.api.get(CLUSTER).unwrap();
+        change(&mut object["spec"]);
+        object["metadata"]["generation"] = json!(object["metadata"]["generation"].as_i64().unwrap() + 1);
+        self.api.put(CLUSTER, object);
+    }
+
     fn status(&self) -> DatabaseClusterStatus {
         serde_json::from_value(self.api.get(CLUSTER).unwrap()["status"].clone()).unwrap()
     }
@@ -98,7 +106,7 @@ impl World {
     /// What there is, without what differs between runs by chance.
     fn normalised(&self) -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();
-        for plural in ["pods", "persistentvolumeclaims", "secrets"] {
+        for plural in ["pods", "persistentvolumeclaims", "poddisruptionbudgets", "secrets"] {
             counts.insert(plural.to_owned(), self.api.children(plural).len());
         }
         counts
@@ -111,7 +119,12 @@ async fn an_order_leads_to_the_first_pod_alone_in_one_reconcile() {
     world.reconcile().await;
     assert_eq!(
         world.normalised(),
-        BTreeMap::from([("pods".into(), 1), ("persistentvolumeclaims".into(), 3), ("secrets".into(), 3)])
+        BTreeMap::from([
+            ("pods".into(), 1),
+            ("persistentvolumeclaims".into(), 3),
+            ("poddisruptionbudgets".into(), 1),
+            ("secrets".into(), 3)
+        ])
     );
     let object = world.api.get(CLUSTER).unwrap();
     assert_eq!(object["metadata"]["annotations"]["berth.dev/member-counter"], json!("3"));
@@ -131,6 +144,36 @@ async fn all_other_pods_are_made_in_one_reconcile_once_the_primary_serves() {
     world.reconcile().await;
     assert_eq!(world.api.children("pods").len(), 3);
     assert_eq!(world.status().term, Some(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_disruption_budget_follows_the_number_of_members() {
+    let world = World::of(3);
+    let budget = || world.api.children("poddisruptionbudgets")[0]["spec"]["minAvailable"].clone();
+    let operator = world.reconcile().await;
+    assert_eq!(budget(), json!(2));
+    world.change(|spec| spec["members"] = json!(1));
+    world.again(&operator).await;
+    assert_eq!(budget(), json!(0), "a single member may be evicted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_switchover_is_told_to_the_members_and_what_became_of_it_to_people() {
+    let world = World::of(3);
+    world.reconcile().await;
+    world.serve().await;
+    let operator = world.reconcile().await;
+    world.change(|spec| spec["failover"] = json!({"switchover": {"request": "noon"}}));
+    world.again(&operator).await;
+    let records = world.store.topology().read(&berth_core::ClusterUid::new("c0ffee").unwrap()).await.unwrap();
+    let asked = records.intent.unwrap().value.switchover.unwrap();
+    assert_eq!((asked.nonce.as_str(), asked.to), ("noon", None));
+    let told = world.status().switchover.unwrap();
+    assert_eq!((told.request.as_str(), told.state), ("noon", berth_api::SwitchoverState::Asked));
+    world.change(|spec| spec["failover"]["switchover"]["to"] = json!("orders-zzzzz"));
+    world.again(&operator).await;
+    assert_eq!(world.status().switchover.unwrap().state, berth_api::SwitchoverState::Refused);
+    assert_eq!(world.status().blocked.last().unwrap().reason, "SwitchoverRefused");
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,8 @@
 
 use super::size;
 use berth_api::{
-    ClusterClass, ClusterClassSpec, DatabaseClusterSpec, DurabilityMode, Placement, Postgres, Resources,
+    ClusterClass, ClusterClassSpec, DatabaseClusterSpec, DurabilityMode, OnLoss, Placement, Postgres,
+    Resources,
 };
 use berth_core::plan::{Problem, Size};
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ pub(super) struct Filled {
     pub(super) members: u32,
     pub(super) mode: DurabilityMode,
     pub(super) acks: u32,
+    pub(super) on_loss: OnLoss,
     pub(super) size: Size,
     pub(super) storage_class: Option<String>,
     pub(super) resources: Resources,
@@ -39,7 +41,7 @@ impl Filled {
         let class = class.map_or(&none, |class| &class.spec);
         let (version, image, parameters) = engine(spec, class, problems);
         let members = spec.members.or(class.members).unwrap_or(DEFAULT_MEMBERS);
-        let (mode, acks) = durability(spec, class, members);
+        let (mode, acks, on_loss) = durability(spec, class, members);
         let (size, storage_class) = volume(spec, class, problems);
         bounds(class, members, size.as_ref(), storage_class.as_deref(), problems);
         let resources = spec.resources.clone().or_else(|| class.resources.clone()).unwrap_or_default();
@@ -50,6 +52,7 @@ impl Filled {
             members,
             mode,
             acks,
+            on_loss,
             size: size?,
             storage_class,
             resources,
@@ -104,8 +107,12 @@ fn engine(
     (version, image, parameters)
 }
 
-/// Mode and acknowledgements. A cluster of one member waits for nobody, whatever a class asks of the others.
-fn durability(spec: &DatabaseClusterSpec, class: &ClusterClassSpec, members: u32) -> (DurabilityMode, u32) {
+/// Mode, acknowledgements, and what happens without them. A cluster of one member waits for nobody, whatever a class asks of the others.
+fn durability(
+    spec: &DatabaseClusterSpec,
+    class: &ClusterClassSpec,
+    members: u32,
+) -> (DurabilityMode, u32, OnLoss) {
     let own = spec.durability.clone().unwrap_or_default();
     let class = class.durability.clone().unwrap_or_default();
     let mode = own.mode.or(class.mode).unwrap_or_default();
@@ -114,7 +121,7 @@ fn durability(spec: &DatabaseClusterSpec, class: &ClusterClassSpec, members: u32
         DurabilityMode::Quorum => own.acks.or(class.acks).unwrap_or(DEFAULT_ACKS),
         DurabilityMode::Async | DurabilityMode::All => 0,
     };
-    (mode, acks)
+    (mode, acks, own.on_loss.or(class.on_loss).unwrap_or_default())
 }
 
 fn volume(

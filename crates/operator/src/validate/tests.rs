@@ -2,6 +2,7 @@
 
 use super::*;
 use berth_core::plan::Wish;
+use berth_core::topology::OnLoss;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -70,6 +71,34 @@ fn a_class_fills_in_and_the_cluster_has_the_last_word() {
     assert_eq!(rendering.storage_class.as_deref(), Some("fast"));
     assert_eq!(rendering.node_selector["disk"], "ssd");
     assert_eq!(validated.class.unwrap().generation, Some(4));
+}
+
+#[rstest]
+#[case::nobody_says(json!(null), json!(null), OnLoss::Block, "Quorum, 1 acknowledgement")]
+#[case::the_class(json!(null), json!("Degrade"), OnLoss::Degrade, "Quorum, 1 acknowledgement, onLoss Degrade")]
+#[case::the_cluster(json!("Block"), json!("Degrade"), OnLoss::Block, "Quorum, 1 acknowledgement")]
+fn what_a_loss_of_replicas_does(
+    #[case] own: Value,
+    #[case] of_class: Value,
+    #[case] expect: OnLoss,
+    #[case] effective: &str,
+) {
+    let mut spec = plain();
+    spec["class"] = json!("standard");
+    spec["durability"] = json!({"onLoss": own});
+    let class = class(&json!({"durability": {"onLoss": of_class}}));
+    let validated = validate(&cluster(&spec), Some(&class));
+    assert_eq!(valid(&validated).0.durability.on_loss, expect);
+    assert_eq!(validated.effective.unwrap().durability, effective);
+}
+
+#[test]
+fn a_switchover_is_asked_as_it_is_written_and_is_never_a_reason_to_stop() {
+    let mut spec = plain();
+    spec["failover"] = json!({"switchover": {"request": "noon", "to": "no id at all"}});
+    let validated = validate(&cluster(&spec), None);
+    let asked = valid(&validated).0.switchover.clone().unwrap();
+    assert_eq!((asked.token.as_str(), asked.to.as_deref()), ("noon", Some("no id at all")));
 }
 
 #[test]

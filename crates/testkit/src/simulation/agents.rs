@@ -32,7 +32,9 @@ impl World {
         self.facts.remembers(who, ledger.as_ref());
         let Some(member) = self.members.get_mut(&who).filter(|member| member.pods == pod) else { return };
         let address = member.address();
-        let Some(pod) = member.pod.as_mut().filter(|pod| pod.agent.is_none() && !pod.stopping) else { return };
+        let Some(pod) = member.pod.as_mut().filter(|pod| pod.agent.is_none() && !pod.stopping) else {
+            return;
+        };
         let me = Me {
             identity: who.identity(),
             cluster: cluster(),
@@ -72,7 +74,9 @@ impl World {
             ToAgent::Hears(event) => self.tell(who, *event),
             ToAgent::Message { from, message } => {
                 if words::worth_telling(&message) {
-                    self.say(&who, || format!("hears from {}: {}", words::member(&from.member), words::message(&message)));
+                    self.say(&who, || {
+                        format!("hears from {}: {}", words::member(&from.member), words::message(&message))
+                    });
                 }
                 self.tell(who, Event::Heard { from, message });
             }
@@ -111,7 +115,8 @@ impl World {
         }
         self.counts.decisions += 1;
         if let Some(at) = at {
-            let reached = self.members.get(&who).map_or(self.now, |member| member.clock.reaches(at, self.now));
+            let reached =
+                self.members.get(&who).map_or(self.now, |member| member.clock.reaches(at, self.now));
             self.queue.plan(reached, Happening::Agent { who, life, what: ToAgent::Alarm { number: alarm } });
         }
         for action in actions {
@@ -163,7 +168,9 @@ impl World {
         for delay in self.network.arrivals(&mut self.random) {
             let from: Identity = who.identity();
             let reached = self.members.get(&to).filter(|member| member.address() == address);
-            let Some(life) = reached.and_then(|member| member.agent()).map(|agent| agent.life) else { continue };
+            let Some(life) = reached.and_then(|member| member.agent()).map(|agent| agent.life) else {
+                continue;
+            };
             let what = ToAgent::Message { from, message: message.clone() };
             self.plan(delay, Happening::Agent { who: to, life, what });
         }
@@ -205,7 +212,8 @@ impl World {
             None => Err("no server runs".to_owned()),
             Some(process) if process.frozen => {
                 if self.now < patience {
-                    let again = Happening::Agent { who, life, what: ToAgent::Status { run, asked, patience } };
+                    let again =
+                        Happening::Agent { who, life, what: ToAgent::Status { run, asked, patience } };
                     self.plan(Duration::from_millis(250), again);
                     return;
                 }
@@ -213,7 +221,8 @@ impl World {
             }
             Some(process) if self.now < process.ready => Err("the database system is starting up".to_owned()),
             Some(process) => {
-                let replayed = if self.now < process.replayed { process.shown } else { super::database::End(u32::MAX) };
+                let replayed =
+                    if self.now < process.replayed { process.shown } else { super::database::End(u32::MAX) };
                 self.status(who, replayed).ok_or_else(|| "no server runs".to_owned())
             }
         };

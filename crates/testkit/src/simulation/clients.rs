@@ -2,7 +2,7 @@
 
 use super::clock::Time;
 use super::database::{Commit, Server, Wait};
-use super::happening::{Asking, Happening, Life, Told, ToServer};
+use super::happening::{Asking, Happening, Life, ToServer, Told};
 use super::names::{Address, Who};
 use super::network::{Place, Plane, Way};
 use super::world::World;
@@ -189,7 +189,9 @@ impl World {
     }
 
     fn settle(&mut self, row: u32, fate: Fate) {
-        let Some(known) = self.clients.rows.get_mut(&row).filter(|row| row.fate == Fate::Sent) else { return };
+        let Some(known) = self.clients.rows.get_mut(&row).filter(|row| row.fate == Fate::Sent) else {
+            return;
+        };
         known.fate = fate;
         let writer = known.writer;
         self.clients.open -= 1;
@@ -222,7 +224,9 @@ impl World {
         if self.store_away > 0 || !self.network.connects(way) {
             return;
         }
-        let Some(after) = self.clients.proxies.get(usize::from(proxy)).map(|proxy| proxy.cursor) else { return };
+        let Some(after) = self.clients.proxies.get(usize::from(proxy)).map(|proxy| proxy.cursor) else {
+            return;
+        };
         let new: Vec<(i64, Route)> = self
             .store
             .routes()

@@ -53,7 +53,8 @@ impl Clock {
 
     /// What it shows at a true time.
     pub(super) fn shows(&self, at: Time) -> Moment {
-        let passed = u128::from(at.0.saturating_sub(self.started.0)) * u128::from(self.rate) / u128::from(MILLION);
+        let passed =
+            u128::from(at.0.saturating_sub(self.started.0)) * u128::from(self.rate) / u128::from(MILLION);
         let passed = u64::try_from(passed).unwrap_or(u64::MAX);
         Moment::at(Duration::from_micros(self.showed.saturating_add(passed)))
     }

@@ -65,7 +65,8 @@ impl World {
         let overdue = Outcome::Failed { reason: "etcd does not answer".to_owned(), retryable: true };
         match effect {
             Effect::SwapRule { rule, route, expected } => {
-                let request = Request::Swap { issued, rule: Box::new(rule), route: Box::new(route), expected };
+                let request =
+                    Request::Swap { issued, rule: Box::new(rule), route: Box::new(route), expected };
                 self.request(who, life, request);
                 self.plan(REQUEST, Happening::done(who, life, issued, overdue));
             }
@@ -215,7 +216,9 @@ impl World {
             | Effect::OpenGate
             | Effect::Apply(_) => self.with_server(who, issued, since, effect, stage),
             // These do not go by steps.
-            Effect::WriteLedger(_) | Effect::SwapRule { .. } | Effect::PutRoute { .. } => failed("it has no steps"),
+            Effect::WriteLedger(_) | Effect::SwapRule { .. } | Effect::PutRoute { .. } => {
+                failed("it has no steps")
+            }
         }
     }
 
@@ -259,7 +262,13 @@ impl World {
         if self.options.forgets_terms_in_names() { Source { term: Term(0), ..source } } else { source }
     }
 
-    fn starts(&mut self, who: Who, source: Option<Source>, term: Term, wait: Wait) -> Result<Run, &'static str> {
+    fn starts(
+        &mut self,
+        who: Who,
+        source: Option<Source>,
+        term: Term,
+        wait: Wait,
+    ) -> Result<Run, &'static str> {
         let Some(pod) = self.members.get_mut(&who).and_then(|member| member.pod.as_mut()) else {
             return Err("there is no pod");
         };
@@ -361,7 +370,10 @@ impl World {
             Effect::Apply(settings) => match self.databases.servers.get_mut(&who) {
                 Some(server) => {
                     server.term = settings.term;
-                    Next::Over(Outcome::Applied { settings: settings.clone(), outcome: SettingsOutcome::default() })
+                    Next::Over(Outcome::Applied {
+                        settings: settings.clone(),
+                        outcome: SettingsOutcome::default(),
+                    })
                 }
                 None => failed("no server runs"),
             },
@@ -410,7 +422,13 @@ impl World {
         }
     }
 
-    fn sets_quorum(&mut self, who: Who, life: Life, quorum: &berth_core::database::Quorum, stage: u8) -> Next {
+    fn sets_quorum(
+        &mut self,
+        who: Who,
+        life: Life,
+        quorum: &berth_core::database::Quorum,
+        stage: u8,
+    ) -> Next {
         let wanted = self.named(Wait::from(quorum));
         match stage {
             // The way from one quorum to another leads over one in which commits wait for ever.
@@ -423,7 +441,8 @@ impl World {
                 for commit in self.databases.arm(who, armed) {
                     self.acknowledge(who, commit, Some(&Wait::None));
                 }
-                let position = self.databases.data(who).map_or(super::database::End(0), |data| data.log.flushed());
+                let position =
+                    self.databases.data(who).map_or(super::database::End(0), |data| data.log.flushed());
                 Next::Over(Outcome::QuorumInForce { quorum: quorum.clone(), position: position.position() })
             }
         }

@@ -90,7 +90,9 @@ impl Facts {
         let promised = self.promised.get(&who).copied().unwrap_or_default();
         let found = ledger.map_or(Term(0), |ledger| ledger.promise);
         if found < promised {
-            self.broken(Promise::TermsGrow, || format!("{who} had promised term {promised} and finds a promise of {found}"));
+            self.broken(Promise::TermsGrow, || {
+                format!("{who} had promised term {promised} and finds a promise of {found}")
+            });
         }
     }
 
@@ -114,7 +116,9 @@ impl Facts {
             }
             Some(first) if *first != primary => {
                 let first = *first;
-                self.broken(Promise::OnePerTerm, || format!("{first} and then {primary} serve in term {}", rule.term));
+                self.broken(Promise::OnePerTerm, || {
+                    format!("{first} and then {primary} serve in term {}", rule.term)
+                });
             }
             Some(_) => {}
         }
@@ -148,7 +152,9 @@ impl Facts {
         };
         let ever = self.served.get(&led) == Some(&who);
         if !ever && !store.rule().is_some_and(names) {
-            self.broken(Promise::GateAfterSwap, || format!("{who} lets tenants in, in term {led}, which it does not serve"));
+            self.broken(Promise::GateAfterSwap, || {
+                format!("{who} lets tenants in, in term {led}, which it does not serve")
+            });
         }
         if led > self.opened {
             self.opened = led;
@@ -172,7 +178,8 @@ impl Facts {
             self.broken(Promise::OnePerTerm, || format!("{first} and {who} acknowledge in term {led}"));
         }
         if let Some(rule) = store.rule().filter(|rule| rule.term == led && rule.phase == Phase::Serving) {
-            let voters: BTreeSet<Who> = rule.voters.iter().filter_map(|voter| Who::of(&voter.member)).collect();
+            let voters: BTreeSet<Who> =
+                rule.voters.iter().filter_map(|voter| Who::of(&voter.member)).collect();
             let lawful = match by {
                 // Released before, and looked at then.
                 None => true,
@@ -181,7 +188,10 @@ impl Facts {
             };
             if !lawful {
                 self.broken(Promise::VotersCount, || {
-                    format!("{who} acknowledges row {row} by {by:?}; the rule says {} of {voters:?}", rule.acks)
+                    format!(
+                        "{who} acknowledges row {row} by {by:?}; the rule says {} of {voters:?}",
+                        rule.acks
+                    )
                 });
             }
         }
@@ -209,7 +219,9 @@ impl Facts {
     /// A proxy obeys a route.
     pub(super) fn obeyed(&mut self, proxy: u8, before: Option<(Term, i64)>, now: (Term, i64)) {
         if let Some(before) = before.filter(|before| *before > now) {
-            self.broken(Promise::RoutesNeverBack, || format!("proxy {proxy} goes back from {before:?} to {now:?}"));
+            self.broken(Promise::RoutesNeverBack, || {
+                format!("proxy {proxy} goes back from {before:?} to {now:?}")
+            });
         }
     }
 }

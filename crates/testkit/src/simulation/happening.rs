@@ -5,7 +5,7 @@ use super::database::{Commit, End, Shipment};
 use super::names::Who;
 use super::network::Place;
 use berth_core::Term;
-use berth_core::election::{Event, Issued, KnownRule, Ledger, Message, Moment, Outcome, Run, RuleRevision};
+use berth_core::election::{Event, Issued, KnownRule, Ledger, Message, Moment, Outcome, RuleRevision, Run};
 use berth_core::topology::{Identity, MemberRecord, Route, Rule};
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;

@@ -42,7 +42,9 @@ impl World {
         if now.since(since) > RESUMES {
             let rule = self.store.rule().map_or_else(|| "none".to_owned(), words::rule);
             self.facts.broken(Promise::Live, || {
-                format!("nothing is in the way, and nothing was acknowledged for {RESUMES:?}; the rule: {rule}")
+                format!(
+                    "nothing is in the way, and nothing was acknowledged for {RESUMES:?}; the rule: {rule}"
+                )
             });
         }
     }
@@ -55,8 +57,12 @@ impl World {
         }
         let able: Vec<Who> = self.wished().into_iter().filter(|who| self.able(*who)).collect();
         (1_u32..1 << able.len()).any(|mask| {
-            let set: Vec<Who> =
-                able.iter().enumerate().filter(|(at, _)| mask & (1 << at) != 0).map(|(_, who)| *who).collect();
+            let set: Vec<Who> = able
+                .iter()
+                .enumerate()
+                .filter(|(at, _)| mask & (1 << at) != 0)
+                .map(|(_, who)| *who)
+                .collect();
             self.enough(rule, &set) && self.connected(&set) && self.leader_does_not_hinder(rule, &set)
         })
     }
@@ -128,7 +134,9 @@ impl World {
         }
         let asked = self.store.view().intent.as_ref().and_then(|intent| intent.switchover.as_ref());
         let other = |nonce| rule.switched.as_ref() != Some(nonce);
-        let possible = |to: &Option<MemberId>| to.as_ref().and_then(Who::of).is_none_or(|to| self.wished().contains(&to));
+        let possible = |to: &Option<MemberId>| {
+            to.as_ref().and_then(Who::of).is_none_or(|to| self.wished().contains(&to))
+        };
         if let Some(asked) = asked.filter(|asked| other(&asked.nonce) && possible(&asked.to)) {
             return Some(format!("a switchover to {:?} is still to come", asked.to));
         }
@@ -138,11 +146,14 @@ impl World {
         if voters != wished {
             return Some(format!("{voters:?} vote or lead, and {wished:?} are asked for"));
         }
-        let absent = wished.iter().find(|who| !self.members.get(who).is_some_and(|member| !member.lost && member.works()));
+        let absent = wished
+            .iter()
+            .find(|who| !self.members.get(who).is_some_and(|member| !member.lost && member.works()));
         if let Some(absent) = absent {
             return Some(format!("{absent} is not there"));
         }
-        let asked = self.store.view().intent.as_ref().map(|intent| intent.durability.asked(intent.members.len()));
+        let asked =
+            self.store.view().intent.as_ref().map(|intent| intent.durability.asked(intent.members.len()));
         if asked != Some(rule.acks) {
             return Some(format!("{} acknowledge, and {asked:?} are asked for", rule.acks));
         }
@@ -180,7 +191,9 @@ impl World {
             }
             let missing: Vec<u32> = acknowledged.difference(&log.rows()).copied().collect();
             if !missing.is_empty() && !self.facts.lossy {
-                self.facts.broken(Promise::NothingLost, || format!("{who} lacks the acknowledged rows {missing:?}"));
+                self.facts.broken(Promise::NothingLost, || {
+                    format!("{who} lacks the acknowledged rows {missing:?}")
+                });
                 return;
             }
         }

@@ -8,7 +8,8 @@ use super::names::{Who, cluster, nonce};
 use super::world::World;
 use berth_core::Generation;
 use berth_core::topology::{
-    Access, BootstrapGrant, Durability, DurabilityMode, EngineKind, Identity, Intent, OnLoss, Phase, Switchover,
+    Access, BootstrapGrant, Durability, DurabilityMode, EngineKind, Identity, Intent, OnLoss, Phase,
+    Switchover,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -98,7 +99,8 @@ impl World {
     }
 
     fn add_member(&mut self) -> bool {
-        let Some(next) = self.members.keys().next_back().map(|who| Who(who.0 + 1)).filter(|who| who.0 < MOST) else {
+        let Some(next) = self.members.keys().next_back().map(|who| Who(who.0 + 1)).filter(|who| who.0 < MOST)
+        else {
             return false;
         };
         self.say(&"operator", || format!("adds {next}"));

@@ -168,7 +168,8 @@ impl World {
         let life = self.number();
         let recovery = if self.random.once_in(10) { self.millis(800, 4_000) } else { self.millis(40, 400) };
         let more = self.millis(0, 300);
-        let (consistent, end) = self.databases.data(who).map_or((0, 0), |data| (data.consistent.0, data.log.end().0));
+        let (consistent, end) =
+            self.databases.data(who).map_or((0, 0), |data| (data.consistent.0, data.log.end().0));
         let less = u32::try_from(self.random.below(6)).unwrap_or(0);
         let shown = super::database::End(end.saturating_sub(less).max(consistent));
         let ready = self.now.after(recovery);

@@ -107,7 +107,9 @@ pub(super) fn heals(world: &mut World) {
         let Some(amiss) = world.amiss() else { break };
         if world.now >= end {
             let waits = world.waits();
-            world.facts.broken(Promise::Heals, || format!("{amiss}, {HEALS:?} after all was healed; {waits}"));
+            world
+                .facts
+                .broken(Promise::Heals, || format!("{amiss}, {HEALS:?} after all was healed; {waits}"));
             return;
         }
         let next = world.now.after(Duration::from_millis(500));
@@ -122,7 +124,9 @@ pub(super) fn heals(world: &mut World) {
     }
     let after = world.store.rule().map(|rule| rule.term);
     if term != after {
-        world.facts.broken(Promise::Heals, || format!("all was well in term {term:?}, and now it is {after:?}"));
+        world
+            .facts
+            .broken(Promise::Heals, || format!("all was well in term {term:?}, and now it is {after:?}"));
         return;
     }
     world.clients.silent = true;

@@ -29,9 +29,14 @@ impl BadLink {
     /// Every edge of a cluster of three: both ways or one, for everybody or for one port; and each member's way to the store.
     pub fn all() -> Vec<Self> {
         let members = [Who(0), Who(1), Who(2)];
-        let edges = members.into_iter().flat_map(|a| members.into_iter().filter(move |b| a < *b).map(move |b| (a, b)));
-        let ports: [(&str, &[Plane]); 3] =
-            [("all ports", &[Plane::Words, Plane::Data]), ("agents", &[Plane::Words]), ("databases", &[Plane::Data])];
+        let edges = members
+            .into_iter()
+            .flat_map(|a| members.into_iter().filter(move |b| a < *b).map(move |b| (a, b)));
+        let ports: [(&str, &[Plane]); 3] = [
+            ("all ports", &[Plane::Words, Plane::Data]),
+            ("agents", &[Plane::Words]),
+            ("databases", &[Plane::Data]),
+        ];
         let mut all = Vec::new();
         for (a, b) in edges {
             for (port, planes) in ports {
@@ -82,9 +87,9 @@ fn endures(world: &mut World, link: &BadLink) {
         }
         let now = world.store.rule().map(|rule| rule.term);
         if now != term {
-            return world.facts.broken(Promise::OneBadLink, || {
-                format!("{}: term {term:?} became {now:?}", link.name)
-            });
+            return world
+                .facts
+                .broken(Promise::OneBadLink, || format!("{}: term {term:?} became {now:?}", link.name));
         }
         if world.now.since(world.clients.last) > Duration::from_secs(10) {
             return world.facts.broken(Promise::OneBadLink, || {

@@ -3,7 +3,6 @@
 use berth_core::election::{KnownRule, News, RuleRevision, View};
 use berth_core::topology::{Intent, MemberRecord, Route, Rule};
 
-
 /// A record that changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Change {
@@ -119,11 +118,8 @@ impl Change {
         match self {
             Self::Intent(intent) => Some(News::Intent(Some(intent.clone()))),
             Self::Rule(known) => Some(News::Rule(Some(known.clone()))),
-            Self::Member(record) => {
-                Some(News::Member(record.identity.member.clone(), Some(record.clone())))
-            }
+            Self::Member(record) => Some(News::Member(record.identity.member.clone(), Some(record.clone()))),
             Self::Route(_) => None,
         }
     }
 }
-

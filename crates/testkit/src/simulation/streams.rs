@@ -100,7 +100,9 @@ impl World {
             }
             Connection::Streams => self.say(&who, || format!("streams from {from} in term {}", source.term)),
             Connection::Glimpse => {
-                self.say(&who, || format!("went another way than {from}, and says so in term {}", source.term));
+                self.say(&who, || {
+                    format!("went another way than {from}, and says so in term {}", source.term)
+                });
                 let end = self.millis(5, 100);
                 self.plan(end, Happening::Closes { connection, source: from, standby: who });
             }

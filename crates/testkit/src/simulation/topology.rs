@@ -109,7 +109,8 @@ impl World {
         let Some(agent) = self.agent(who, life) else { return };
         let after = agent.watch.cursor;
         agent.watch.cursor = after.max(upto);
-        let news: Vec<News> = self.store.changes(after, upto).filter_map(|(_, change)| change.news()).collect();
+        let news: Vec<News> =
+            self.store.changes(after, upto).filter_map(|(_, change)| change.news()).collect();
         for news in news {
             if self.agent(who, life).is_some() {
                 self.tell(who, Event::Topology(news));

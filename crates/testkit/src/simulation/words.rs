@@ -63,7 +63,12 @@ pub(super) fn effect(effect: &Effect) -> String {
             let eras: Vec<String> =
                 ledger.lineage.iter().map(|era| format!("{}/{}", era.term, era.timeline)).collect();
             let rewinding = if ledger.rewinding { ", rewinding" } else { "" };
-            format!("{kind}: promise {}, starts {}, eras {}{rewinding}", ledger.promise, ledger.starts, eras.join(" "))
+            format!(
+                "{kind}: promise {}, starts {}, eras {}{rewinding}",
+                ledger.promise,
+                ledger.starts,
+                eras.join(" ")
+            )
         }
         Effect::Clone(from) | Effect::Rewind(from) => format!("{kind} from {}", peer(from)),
         Effect::Start { boot, settings, quorum } => {
@@ -76,7 +81,9 @@ pub(super) fn effect(effect: &Effect) -> String {
         Effect::Follow(Some(from)) => format!("{kind}: {}", peer(from)),
         Effect::Promote(timeline) => format!("{kind} onto timeline {timeline}"),
         Effect::SetQuorum(quorum) => format!("{kind}: {}", super::database::Wait::from(quorum)),
-        Effect::WriteTerm(row) => format!("{kind}: term {}, {} of {{{}}}", row.term, row.acks, members(&row.voters)),
+        Effect::WriteTerm(row) => {
+            format!("{kind}: term {}, {} of {{{}}}", row.term, row.acks, members(&row.voters))
+        }
         Effect::EnsureAccess(wanted) => format!("{kind} for {{{}}}", names(&wanted.members)),
         Effect::SwapRule { rule: new, .. } => format!("{kind}: {}", rule(new)),
         Effect::PutRoute { route, .. } => format!("{kind}: term {}, {:?}", route.term, route.admission),
@@ -143,7 +150,9 @@ pub(super) fn message(message: &Message) -> String {
         Message::Grant { term, .. } => format!("I pledge nothing above term {term} for a while"),
         Message::Gone { term } => format!("the server of term {term} is dead"),
         Message::Ask { term } => format!("would you pledge a term above {term}?"),
-        Message::Would { term, yes } => format!("{} pledge above term {term}", if *yes { "I would" } else { "I would not" }),
+        Message::Would { term, yes } => {
+            format!("{} pledge above term {term}", if *yes { "I would" } else { "I would not" })
+        }
         Message::Recruit { term } => format!("pledge term {term}"),
         Message::Pledged { term, holding: Holding { log, granted, .. } } => {
             let log = match log {

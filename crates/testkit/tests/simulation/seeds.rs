@@ -39,11 +39,20 @@ fn every_promise_holds_in_every_seed() {
 fn everything_happened(counts: &Counts) {
     assert!(counts.fewest >= Some(3), "each run has at least three faults: {:?}", counts.fewest);
     for kind in Kind::ALL {
-        let times: u64 = counts.faults.iter().filter(|((_, it), _)| *it == kind).map(|(_, times)| times).sum();
+        let times: u64 =
+            counts.faults.iter().filter(|((_, it), _)| *it == kind).map(|(_, times)| times).sum();
         assert!(times > 0, "{kind:?} never happened");
     }
-    for stage in [Stage::Nothing, Stage::Bootstrapping, Stage::Serving, Stage::Electing, Stage::Chosen, Stage::Switching] {
-        let times: u64 = counts.faults.iter().filter(|((it, _), _)| *it == stage).map(|(_, times)| times).sum();
+    for stage in [
+        Stage::Nothing,
+        Stage::Bootstrapping,
+        Stage::Serving,
+        Stage::Electing,
+        Stage::Chosen,
+        Stage::Switching,
+    ] {
+        let times: u64 =
+            counts.faults.iter().filter(|((it, _), _)| *it == stage).map(|(_, times)| times).sum();
         assert!(times > 0, "nothing went wrong while {stage:?}");
     }
     for kind in EFFECTS {

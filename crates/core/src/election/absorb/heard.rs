@@ -17,6 +17,10 @@ pub(super) fn absorb(state: &mut State, from: Identity, message: Message, now: M
     match message {
         Message::Beat { term, at } => {
             if term == rule.term && *rule.leader() == from {
+                let silent = state.contact.heard.is_none_or(|heard| now.since(heard) >= campaign::SILENCE);
+                if silent {
+                    state.contact.unbroken = Some(now);
+                }
                 state.contact.heard = Some(now);
                 if may_grant(state, term) {
                     state.contact.granted = Some(now);
@@ -62,7 +66,8 @@ fn may_grant(state: &State, term: Term) -> bool {
 fn summoned(state: &mut State, rule: &Rule, from: Identity, term: Term) {
     let promised = state.notes.ledger().map_or(Term(0), |ledger| ledger.promise);
     let chosen = rule.phase != Phase::Electing || rule.proposal.is_some();
-    let late = rule.term > term || (rule.term == term && (chosen || rule.coordinator.as_ref() != Some(&from)));
+    let late =
+        rule.term > term || (rule.term == term && (chosen || rule.coordinator.as_ref() != Some(&from)));
     let overtaken = state.contact.summons.as_ref().is_some_and(|summons| summons.term > term);
     if promised <= term && !late && !overtaken && from != state.me.identity {
         state.contact.summons = Some(Summons { term, from, answered: false });

@@ -17,7 +17,7 @@ pub(super) fn absorb(state: &mut State, issued: Issued, outcome: Outcome, now: M
         Outcome::Failed { reason, retryable } => failed(state, &pending.effect, reason, retryable, now),
         Outcome::Conflict(view) => {
             state.failures.succeeded(kind);
-            topology::listed(state, *view);
+            topology::conflicting(state, *view);
         }
         Outcome::Inspected(_)
         | Outcome::LedgerWritten(_)

@@ -17,6 +17,7 @@ pub(super) fn absorb(
     now: Moment,
 ) {
     let term = state.world.view.rule.as_ref().map(|known| known.rule.term);
+    let timeline = state.world.view.rule.as_ref().map(|known| known.rule.timeline);
     let Some(up) = state.server.up_mut().filter(|up| up.run == run && asked >= up.changed) else { return };
     let status = match answer {
         Ok(status) => status,
@@ -27,7 +28,7 @@ pub(super) fn absorb(
     };
     up.silent = None;
     up.answered = Some(asked);
-    let arrives = arrives(up, &status, term);
+    let arrives = arrives(up, &status, term, timeline);
     let streaming: Vec<_> = status
         .standbys
         .iter()
@@ -44,13 +45,19 @@ pub(super) fn absorb(
     state.short = if short { state.short.or(Some(now)) } else { None };
 }
 
-/// A log arrives only from the leader of the rule's own term.
-fn arrives(up: &Up, status: &LocalStatus, term: Option<crate::Term>) -> Replication {
+/// A log arrives only from the leader of the rule's own term, and on its timeline: a standby that went another way is sent the timeline that
+/// it knows up to where the leader left it, again and again.
+fn arrives(
+    up: &Up,
+    status: &LocalStatus,
+    term: Option<crate::Term>,
+    timeline: Option<crate::Timeline>,
+) -> Replication {
     let attached = match &up.source {
         Source::Of(peer) => Some(peer.term) == term,
         Source::Unknown | Source::Alone => false,
     };
-    if !(status.in_recovery && status.receiving && attached) {
+    if !(status.in_recovery && status.receiving && attached && Some(status.timeline) == timeline) {
         return Replication::Detached;
     }
     match status.behind {

@@ -68,6 +68,14 @@ pub(super) fn listed(state: &mut State, view: View) {
     rule(state, known);
 }
 
+/// Everything, as it was read after somebody else's write was met. The watch may have told of something newer since, and will not tell it again.
+pub(super) fn conflicting(state: &mut State, view: View) {
+    if view.rule.as_ref().is_some_and(|known| known.revision < revision(state)) {
+        return;
+    }
+    listed(state, view);
+}
+
 /// The rule as it is now. What was known of the standbys and of the route ends with its term.
 pub(super) fn rule(state: &mut State, known: Option<KnownRule>) {
     let before = state.world.view.rule.as_ref().map(|known| (known.rule.term, known.revision));

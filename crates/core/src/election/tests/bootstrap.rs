@@ -150,7 +150,10 @@ fn an_agent_that_died_while_making_it_starts_the_server_anew_on_a_fresh_timeline
     story.hear(Event::Process(ProcessNews::Runs(Run(1))));
     story.settles();
     story.status(primary_status(2, 300, 1, ""));
-    assert_eq!(story.until(EffectKind::Start), [EffectKind::Stop, EffectKind::Inspect, EffectKind::WriteLedger]);
+    assert_eq!(
+        story.until(EffectKind::Start),
+        [EffectKind::Stop, EffectKind::Inspect, EffectKind::WriteLedger]
+    );
     story.succeeds();
     story.status(standby_status(2, 300, false));
     story.until(EffectKind::Promote);

@@ -181,7 +181,10 @@ fn a_recruit_ends_its_stream_pledges_and_then_answers() {
     };
     let end = LogEnd { timeline: Timeline(5), position: LogPosition(480) };
     assert_eq!(holding.log, Log::Ends { term: Term(4), end });
-    assert!(holding.granted > Duration::from_secs(2), "what it granted to the old primary is told: {holding:?}");
+    assert!(
+        holding.granted > Duration::from_secs(2),
+        "what it granted to the old primary is told: {holding:?}"
+    );
     story.told('a', Message::Beat { term: Term(4), at: story.now });
     assert!(!matches!(story.last_to('a'), Some(Message::Grant { .. })), "and nothing more is granted");
 }
@@ -208,7 +211,10 @@ fn a_candidate_sets_its_quorum_before_it_is_promoted_and_serves_when_a_voter_has
     assert_eq!(story.wait(), Some(&Wait::TermOnVoters { needed: 1, have: 0 }));
     story.status(primary_status(6, 560, 5, "c"));
     let rule = story.swapping();
-    assert_eq!((rule.phase, &rule.primary, rule.voters.clone()), (Phase::Serving, &identity('b'), identities("c")));
+    assert_eq!(
+        (rule.phase, &rule.primary, rule.voters.clone()),
+        (Phase::Serving, &identity('b'), identities("c"))
+    );
     assert_eq!((rule.acks, rule.grants, rule.proposal.clone()), (1, 1, None));
 }
 
@@ -299,5 +305,9 @@ fn a_switchover_that_was_asked_for_is_done_once() {
         story.told(name, pledged(5, ends(4, 5, 480)));
     }
     story.until(EffectKind::SwapRule);
-    assert_eq!(story.swapping().proposal.clone().unwrap().candidate, identity('c'), "the one that was asked for");
+    assert_eq!(
+        story.swapping().proposal.clone().unwrap().candidate,
+        identity('c'),
+        "the one that was asked for"
+    );
 }

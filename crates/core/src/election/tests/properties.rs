@@ -142,7 +142,9 @@ impl World {
                 // The other two hear everything and grant what they may; nobody else is ever recruited.
                 Action::Send { to, message: Message::Beat { term, at }, .. } => {
                     let stored = self.stored.rule.as_ref().is_some_and(|known| known.rule.term == term);
-                    if let (true, Some(from)) = (stored, identities("bc").into_iter().find(|id| id.member == to)) {
+                    if let (true, Some(from)) =
+                        (stored, identities("bc").into_iter().find(|id| id.member == to))
+                    {
                         words.push(Event::Heard { from, message: Message::Grant { term, at } });
                     }
                 }

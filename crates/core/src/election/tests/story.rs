@@ -56,7 +56,7 @@ pub(super) fn intent() -> Intent {
         access: Access { database: "app".to_owned(), owner: "app".to_owned() },
         grant: Some(BootstrapGrant { to: identity('a'), nonce: Nonce::new("n1").unwrap() }),
         paused: false,
-            switchover: None,
+        switchover: None,
     }
 }
 
@@ -126,16 +126,15 @@ pub(super) fn present() -> Volume {
 
 /// The volume of a primary that was stopped in order, and whose last record begins here.
 pub(super) fn closed(position: u64) -> Volume {
-    Volume::Present {
-        system: SYSTEM.to_owned(),
-        timeline: Timeline(5),
-        closed: Some(LogPosition(position)),
-    }
+    Volume::Present { system: SYSTEM.to_owned(), timeline: Timeline(5), closed: Some(LogPosition(position)) }
 }
 
 /// A standby's log: the term and timeline of the last of it, and its end.
 pub(super) fn ends(term: u64, timeline: u32, position: u64) -> Log {
-    Log::Ends { term: Term(term), end: LogEnd { timeline: Timeline(timeline), position: LogPosition(position) } }
+    Log::Ends {
+        term: Term(term),
+        end: LogEnd { timeline: Timeline(timeline), position: LogPosition(position) },
+    }
 }
 
 /// What a recruit that granted nothing lately says.

@@ -3,6 +3,7 @@
 use super::world::{Normal, World, desired};
 use crate::plan::*;
 use crate::term::Generation;
+use crate::topology::{Identity, Phase};
 use proptest::prelude::*;
 
 /// Something that happens to a cluster.
@@ -24,6 +25,8 @@ enum Happening {
     LoseNode(usize),
     /// A person deletes the claim at this place.
     DeleteClaim(usize),
+    /// A person asks for a switchover, to the member at this place if there is one.
+    Switchover(u8, usize),
     /// The topology goes away or comes back.
     Away(bool),
     /// A person pauses or resumes.
@@ -41,7 +44,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => (0..5_usize).prop_map(Happening::DeletePod),
         1 => (0..5_usize).prop_map(Happening::EndPod),
         1 => (0..5_usize).prop_map(Happening::LoseNode),
-        1 => (0..5_usize).prop_map(Happening::DeleteClaim),
+        2 => (0..5_usize).prop_map(Happening::DeleteClaim),
+        2 => (0..3_u8, 0..6_usize).prop_map(|(token, at)| Happening::Switchover(token, at)),
         1 => any::<bool>().prop_map(Happening::Away),
         1 => any::<bool>().prop_map(Happening::Pause),
         1 => (1..3_u8).prop_map(Happening::Revision),
@@ -116,19 +120,18 @@ impl History {
                 }
             }
             Happening::DeleteClaim(at) => {
-                // The claim of the primary, or of the granted member, is a person's matter and has a table of its own; before the grant every
-                // claim may be about to become it.
-                let fixed = self.world.known.rule.as_ref().map(|r| r.value.primary.claim.clone());
-                let granted =
-                    self.world.cluster.as_ref().and_then(|c| c.grant.as_ref()).map(|g| g.claim.clone());
-                if let Some(claim) = self.world.claims.values_mut().nth(*at)
-                    && granted.is_some()
-                    && Some(&claim.uid) != fixed.as_ref()
-                    && Some(&claim.uid) != granted.as_ref()
+                if self.may_lose_a_claim()
+                    && let Some(claim) = self.world.claims.values_mut().nth(*at)
                 {
                     claim.deleting = true;
                     claim.resource_version.push('d');
                 }
+            }
+            Happening::Switchover(token, at) => {
+                let to = self.world.claims.values().nth(*at).and_then(|claim| claim.member.as_ref());
+                self.wish.switchover =
+                    Some(Request { token: format!("s{token}"), to: to.map(ToString::to_string) });
+                self.changed();
             }
             Happening::Away(away) => self.world.away = *away,
             Happening::Pause(paused) => {
@@ -140,6 +143,16 @@ impl History {
                 self.changed();
             }
         }
+    }
+
+    /// Whether one more claim may go without a commit that is nowhere else: nobody of the rule has lost his, and every commit is on a replica. Before that
+    /// the claim of the primary, or of the granted member, is a person's matter and has a table of its own.
+    fn may_lose_a_claim(&self) -> bool {
+        let Some(rule) = self.world.known.rule.as_ref().map(|stored| &stored.value) else { return false };
+        let whole = |identity: &Identity| {
+            self.world.claims.values().any(|claim| claim.uid == identity.claim && !claim.deleting)
+        };
+        rule.phase != Phase::Bootstrapping && rule.acks > 0 && rule.named().all(whole)
     }
 
     /// Ends all trouble and goes on until nothing changes.
@@ -184,7 +197,7 @@ proptest! {
         for after in kills {
             history.happen(&Happening::Killed(after));
             history.happen(&Happening::Turn);
-            let serves = history.world.known.rule.as_ref().is_some_and(|r| r.value.phase != crate::topology::Phase::Bootstrapping);
+            let serves = history.world.known.rule.as_ref().is_some_and(|r| r.value.phase != Phase::Bootstrapping);
             prop_assert!(serves || history.world.pods.len() <= 1, "a replica's pod exists before the primary serves");
         }
         prop_assert_eq!(history.calm(3).normal(), undisturbed(3));

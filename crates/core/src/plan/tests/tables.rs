@@ -12,7 +12,7 @@ fn after(change: impl FnOnce(&mut World)) -> (Observed, Plan) {
     planned(&wish(3), change)
 }
 
-fn planned(wish: &Wish, change: impl FnOnce(&mut World)) -> (Observed, Plan) {
+pub(super) fn planned(wish: &Wish, change: impl FnOnce(&mut World)) -> (Observed, Plan) {
     let mut world = World::settled(&super::world::wish(3));
     change(&mut world);
     let observed = world.observe();
@@ -21,20 +21,20 @@ fn planned(wish: &Wish, change: impl FnOnce(&mut World)) -> (Observed, Plan) {
     (observed, plan)
 }
 
-fn primary(world: &World) -> MemberId {
+pub(super) fn primary(world: &World) -> MemberId {
     world.known.rule.as_ref().unwrap().value.primary.member.clone()
 }
 
-fn replica(world: &World) -> MemberId {
+pub(super) fn replica(world: &World) -> MemberId {
     let primary = primary(world);
     world.pods.values().filter_map(|p| p.member.clone()).find(|m| *m != primary).unwrap()
 }
 
-fn reasons(plan: &Plan) -> Vec<&'static str> {
+pub(super) fn reasons(plan: &Plan) -> Vec<&'static str> {
     plan.report.waiting.iter().map(|w| w.on.reason()).collect()
 }
 
-fn deletes(plan: &Plan) -> Vec<(&str, Why)> {
+pub(super) fn deletes(plan: &Plan) -> Vec<(&str, Why)> {
     plan.steps()
         .filter_map(|step| {
             if let Step::DeletePod(delete) = step { Some((delete.name.as_str(), delete.why)) } else { None }
@@ -301,14 +301,50 @@ fn a_claim_that_somebody_deletes_is_replaced_by_a_new_member_in_one_change_of_th
     assert_eq!(world.normal().ready, 3);
 }
 
-#[test]
-fn the_primarys_claim_is_a_persons_matter() {
+#[rstest]
+#[case::nobody_else_has_every_commit(0, 0, true)]
+#[case::every_commit_is_on_a_replica(1, 1, false)]
+#[case::async_with_a_lease(0, 1, false)]
+fn the_primarys_claim_is_a_persons_matter_if_nobody_could_take_its_place(
+    #[case] acks: u32,
+    #[case] grants: u32,
+    #[case] alone: bool,
+) {
     let (_, plan) = after(|world| {
         let member = primary(world);
         world.claims.get_mut(&format!("{member}-data")).unwrap().deleting = true;
+        let rule = &mut world.known.rule.as_mut().unwrap().value;
+        (rule.acks, rule.grants) = (acks, grants);
     });
     assert_eq!(reasons(&plan)[0], "PrimaryClaimLost");
+    assert_eq!(plan.report.waiting[0].on.needs() == Needs::Person, alone);
+    assert_eq!(plan.report.waiting[0].on.unblock().contains("berth switchover"), !alone);
     assert_eq!(deletes(&plan), []);
+}
+
+#[rstest]
+#[case::none(None, vec!["let Kubernetes evict a pod only while 2 others are available"])]
+#[case::as_asked(Some(("uid-1", Some(2))), vec![])]
+#[case::otherwise(Some(("uid-1", Some(1))), vec!["let Kubernetes evict a pod only while 2 others are available"])]
+#[case::in_percent(Some(("uid-1", None)), vec!["let Kubernetes evict a pod only while 2 others are available"])]
+#[case::somebody_elses(Some(("uid-2", Some(1))), vec![])]
+fn the_disruption_budget_leaves_one_member_to_a_drain(
+    #[case] there: Option<(&str, Option<u32>)>,
+    #[case] steps: Vec<&str>,
+) {
+    let (_, plan) = after(|world| {
+        world.budget = there.map(|(owner, min_available)| Budget {
+            uid: "budget-1".to_owned(),
+            owner: Some(ClusterUid::new(owner).unwrap()),
+            min_available,
+        });
+    });
+    assert_eq!(plan.steps().map(ToString::to_string).collect::<Vec<_>>(), steps);
+}
+
+#[test]
+fn a_single_member_may_be_evicted() {
+    assert_eq!(World::settled(&wish(1)).budget.unwrap().min_available, Some(0));
 }
 
 #[test]
@@ -422,7 +458,7 @@ fn unsafe_plans_are_found_whoever_made_them() {
         }
     };
     let (first, other) = (primary(&world), replica(&world));
-    assert!(matches!(refused(Step::DeletePod(pod(&first, Why::Ended))), Unsafe::PrimaryPod { .. }));
+    assert!(matches!(refused(Step::DeletePod(pod(&first, Why::Ended))), Unsafe::LeadersPod { .. }));
     assert!(matches!(refused(Step::DeletePod(pod(&other, Why::Left))), Unsafe::NotLeft { .. }));
     assert!(matches!(refused(Step::DeletePod(pod(&other, Why::ClusterDeleted))), Unsafe::WrongReason { .. }));
     let mut stale = pod(&other, Why::Left);

@@ -2,13 +2,12 @@
 //!
 //! Deterministic: time is a count of turns. It refuses what the API would refuse, so that a plan which rests on an old view fails here too.
 
+mod members;
+
 use crate::ids::{ClaimUid, ClusterName, ClusterRef, ClusterUid, MemberId, Namespace, Nonce};
 use crate::plan::*;
-use crate::term::{Generation, Term, Timeline};
-use crate::topology::{
-    Access, Activity, Durability, DurabilityMode, EngineKind, Identity, MemberRecord, OnLoss, Phase,
-    Replication, Rule,
-};
+use crate::term::Generation;
+use crate::topology::{Access, Durability, DurabilityMode, EngineKind, Identity, OnLoss};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A precondition that did not hold, or a refusal.
@@ -19,6 +18,7 @@ pub(crate) struct World {
     pub(crate) cluster: Option<Cluster>,
     pub(crate) claims: BTreeMap<String, Claim>,
     pub(crate) pods: BTreeMap<String, Pod>,
+    pub(crate) budget: Option<Budget>,
     pub(crate) secrets: Secrets,
     pub(crate) known: Known,
     pub(crate) away: bool,
@@ -35,6 +35,7 @@ pub(crate) fn desired(members: u32) -> Desired {
         size: Size { bytes: 1 << 30, text: "1Gi".to_owned() },
         revision: "r1".to_owned(),
         paused: false,
+        switchover: None,
     }
 }
 
@@ -62,6 +63,7 @@ impl World {
             }),
             claims: BTreeMap::new(),
             pods: BTreeMap::new(),
+            budget: None,
             secrets: Secrets { access: SecretState::Outdated, certificates: BTreeSet::new() },
             known: Known::default(),
             away: false,
@@ -83,6 +85,7 @@ impl World {
             cluster: self.cluster.clone().expect("the cluster is there"),
             claims: self.claims.clone(),
             pods: self.pods.clone(),
+            budget: self.budget.clone(),
             secrets: self.secrets.clone(),
             topology: if self.away {
                 Topology::Away { reason: "no route to host".to_owned() }
@@ -156,6 +159,17 @@ impl World {
                 let bound =
                     self.claims.values_mut().find(|c| c.uid == *claim).and_then(|c| c.volume.as_mut());
                 bound.filter(|v| v.name == *volume).map(|v| v.retained = true).ok_or_else(|| gone(volume))
+            }
+            Step::CreateBudget { min_available } => {
+                let owner = self.cluster.as_ref().map(|c| c.uid.clone());
+                let uid = format!("budget-{}", self.next());
+                self.budget = Some(Budget { uid, owner, min_available: Some(*min_available) });
+                Ok(())
+            }
+            Step::ChangeBudget { uid, min_available } => {
+                let budget = self.budget.as_mut().filter(|b| b.uid == *uid).ok_or_else(|| gone("budget"))?;
+                budget.min_available = Some(*min_available);
+                Ok(())
             }
             Step::EnsureAccess => {
                 self.secrets.access = SecretState::Current;
@@ -313,109 +327,6 @@ impl World {
         }
     }
 
-    fn members(&mut self) {
-        let Some(intent) = self.known.intent.clone().map(|stored| stored.value) else { return };
-        let runs = |world: &Self, member: &MemberId| {
-            world
-                .pods
-                .get(member.as_str())
-                .is_some_and(|p| p.containers[0].state == ContainerState::Running && !p.deleting)
-        };
-        let rule = self.known.rule.clone().map(|stored| stored.value);
-        let next = match rule {
-            None => intent.grant.as_ref().filter(|grant| runs(self, &grant.to.member)).map(|grant| Rule {
-                term: Term(1),
-                phase: Phase::Bootstrapping,
-                primary: grant.to.clone(),
-                coordinator: None,
-                timeline: Timeline(1),
-                branched: None,
-                voters: BTreeSet::new(),
-                acks: 0,
-                grants: 0,
-                proposal: None,
-                switched: None,
-                system: None,
-                grant: grant.nonce.clone(),
-            }),
-            Some(mut rule) if runs(self, &rule.primary.member) => {
-                let asked = intent.durability.asked(intent.members.len());
-                let follows: BTreeSet<Identity> = intent
-                    .members
-                    .keys()
-                    .filter_map(|m| intent.identity(m))
-                    .filter(|i| *i != rule.primary && runs(self, &i.member))
-                    .collect();
-                let named: BTreeSet<Identity> =
-                    intent.members.keys().filter_map(|m| intent.identity(m)).collect();
-                match rule.phase {
-                    Phase::Bootstrapping => rule.phase = Phase::Serving,
-                    Phase::Serving if !rule.voters.is_subset(&named) => {
-                        rule.voters = rule.voters.intersection(&named).cloned().collect();
-                        rule.acks = rule.acks.min(asked);
-                    }
-                    Phase::Serving => {
-                        rule.voters.extend(follows);
-                        rule.acks = asked.min(u32::try_from(rule.voters.len()).unwrap());
-                    }
-                    Phase::Electing | Phase::Switching => {
-                        rule.term = rule.term.next();
-                        rule.phase = Phase::Serving;
-                    }
-                }
-                Some(rule)
-            }
-            Some(mut rule) => {
-                // The primary's process is gone: its next start goes through a new term.
-                rule.phase =
-                    if rule.phase == Phase::Bootstrapping { Phase::Bootstrapping } else { Phase::Electing };
-                Some(rule)
-            }
-        };
-        if let Some(next) = next
-            && self.known.rule.as_ref().map(|stored| &stored.value) != Some(&next)
-        {
-            let revision = Revision(self.next());
-            self.known.rule = Some(Stored { value: next, revision });
-        }
-        self.readiness(&intent);
-    }
-
-    fn readiness(&mut self, intent: &crate::topology::Intent) {
-        let Some(rule) = self.known.rule.clone().map(|stored| stored.value) else { return };
-        let asked = intent.durability.asked(intent.members.len());
-        let version = self.next().to_string();
-        for pod in
-            self.pods.values_mut().filter(|p| !p.deleting && p.containers[0].state == ContainerState::Running)
-        {
-            let Some(identity) = pod.member.as_ref().and_then(|m| intent.identity(m)) else { continue };
-            let primary = identity == rule.primary;
-            let ready = rule.phase == Phase::Serving
-                && if primary { rule.acks >= asked } else { rule.voters.contains(&identity) };
-            if pod.ready != ready {
-                pod.ready = ready;
-                pod.resource_version.clone_from(&version);
-            }
-            let activity = if primary { Activity::Primary } else { Activity::Following };
-            self.known.members.insert(
-                identity.member.clone(),
-                MemberRecord {
-                    identity: identity.clone(),
-                    incarnation: pod.uid.clone(),
-                    address: "10.0.0.1:5432".to_owned(),
-                    peer: "10.0.0.1:5433".to_owned(),
-                    version: "0.1.0".to_owned(),
-                    starts: 1,
-                    term: rule.term,
-                    activity,
-                    replication: if primary { Replication::Detached } else { Replication::InBound },
-                    trouble: None,
-                    pending_restart: Vec::new(),
-                },
-            );
-        }
-    }
-
     /// Plans once and does at most `most` steps of it, as an operator that is killed after them. Returns how many were done.
     pub(crate) fn reconcile(&mut self, wish: &Wish, most: usize) -> usize {
         if self.cluster.is_none() {
@@ -466,6 +377,7 @@ impl World {
             members: self.claims.values().filter(|c| c.retired.is_none()).count(),
             ready: self.pods.values().filter(|p| p.ready).count(),
             pods: self.pods.len(),
+            budget: self.budget.as_ref().and_then(|b| b.min_available),
             intended: self.known.intent.as_ref().map_or(0, |i| i.value.members.len()),
             records: self.known.members.len(),
             voters: rule.map_or(0, |r| r.voters.len()),
@@ -483,6 +395,7 @@ pub(crate) struct Normal {
     pub(crate) members: usize,
     pub(crate) ready: usize,
     pub(crate) pods: usize,
+    pub(crate) budget: Option<u32>,
     pub(crate) intended: usize,
     pub(crate) records: usize,
     pub(crate) voters: usize,

@@ -174,7 +174,9 @@ impl Databases {
 
     /// Begins to stop the server in order: tenants are ended, and a primary writes its last record. Returns the commits that nobody will hear of.
     pub fn begin_stop(&mut self, who: Who) -> Vec<Commit> {
-        let Some(server) = self.servers.get_mut(&who).filter(|server| !server.stopping) else { return Vec::new() };
+        let Some(server) = self.servers.get_mut(&who).filter(|server| !server.stopping) else {
+            return Vec::new();
+        };
         (server.stopping, server.open) = (true, false);
         let writes = server.writes();
         let lost = std::mem::take(&mut server.pending);

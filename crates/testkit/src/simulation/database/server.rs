@@ -71,7 +71,8 @@ pub struct Source {
 impl Source {
     /// From production's own words; none if the address is not one that was ever given out.
     pub fn of(peer: &Peer) -> Option<Self> {
-        let address = Address::parse(&peer.address).filter(|address| Who::of(&peer.member) == Some(address.who))?;
+        let address =
+            Address::parse(&peer.address).filter(|address| Who::of(&peer.member) == Some(address.who))?;
         Some(Self { address, term: peer.term })
     }
 }

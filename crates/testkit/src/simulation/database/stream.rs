@@ -32,7 +32,8 @@ impl Databases {
     pub fn connect(&mut self, standby: Who) -> Connection {
         let Some(data) = self.data(standby) else { return Connection::Refused("it has no data") };
         let Some(source) = data.source else { return Connection::Refused("it follows nobody") };
-        let Some(run) = self.servers.get(&standby).filter(|server| server.role == Role::Standby).map(|it| it.run)
+        let Some(run) =
+            self.servers.get(&standby).filter(|server| server.role == Role::Standby).map(|it| it.run)
         else {
             return Connection::Refused("it is no standby");
         };

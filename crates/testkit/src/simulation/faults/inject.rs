@@ -84,7 +84,9 @@ impl World {
         let others: Vec<Who> = present.iter().copied().filter(|who| Some(*who) != leader).collect();
         match target {
             Target::This(who) => present.contains(&who).then_some(who),
-            Target::Leader => leader.filter(|leader| present.contains(leader)).or_else(|| present.first().copied()),
+            Target::Leader => {
+                leader.filter(|leader| present.contains(leader)).or_else(|| present.first().copied())
+            }
             Target::Other => self.random.pick(&others).copied(),
             Target::Anybody => self.random.pick(&present).copied(),
         }
@@ -195,7 +197,12 @@ impl World {
         match kind {
             Kind::CutEdge => {
                 let other = self.another(who)?;
-                Some([Plane::Words, Plane::Data].into_iter().flat_map(|plane| both(edge(other, plane))).collect())
+                Some(
+                    [Plane::Words, Plane::Data]
+                        .into_iter()
+                        .flat_map(|plane| both(edge(other, plane)))
+                        .collect(),
+                )
             }
             Kind::CutOneWay => {
                 let other = self.another(who)?;

@@ -75,7 +75,9 @@ impl World {
         }
         let mut comes = Vec::new();
         for (index, fault) in self.faults.all.iter_mut().enumerate() {
-            let Some(cue) = fault.cue.as_mut().filter(|cue| cue.kind == kind && cue.held == held) else { continue };
+            let Some(cue) = fault.cue.as_mut().filter(|cue| cue.kind == kind && cue.held == held) else {
+                continue;
+            };
             if fault.begun {
                 continue;
             }

@@ -1,0 +1,32 @@
+//! Who is to be primary, as far as a person has a say in it. An unplanned failover needs nobody and has no field here.
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Who is to be primary, as far as a person has a say in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Failover {
+    /// A planned switchover: clients wait for a moment, and no acknowledged commit and no session is lost. `berth switchover` writes this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub switchover: Option<Switchover>,
+}
+
+/// A planned switchover.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.request.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')")
+        .message("write the request in lower-case letters, digits and inner hyphens, such as 2026-03-01-kernel-update"),
+)]
+pub struct Switchover {
+    /// Names this switchover. Any text but that of the switchover done last asks for one, once; `status.switchover` says what became of it.
+    #[schemars(length(min = 1, max = 63))]
+    pub request: String,
+
+    /// The member that is to be primary. If absent, any other member that holds all commits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 46))]
+    pub to: Option<String>,
+}
