@@ -2,6 +2,8 @@
 //!
 //! `BERTH_TEST_SEED=n` replays one seed; `BERTH_TEST_SEEDS=n` runs so many instead of the test's own number.
 
+use std::ops::Range;
+
 /// Replays this one seed.
 const ONE: &str = "BERTH_TEST_SEED";
 /// Runs so many seeds.
@@ -9,15 +11,20 @@ const HOW_MANY: &str = "BERTH_TEST_SEEDS";
 
 /// Runs the test for each seed, from 0; a panic is followed by how to repeat it.
 pub fn for_seeds(count: u64, test: impl Fn(u64)) {
-    let (first, count) = match variable(ONE) {
-        Some(seed) => (seed, 1),
-        None => (0, variable(HOW_MANY).unwrap_or(count)),
-    };
-    for seed in first..first.saturating_add(count) {
+    for seed in range(count) {
         let told = Told(seed);
         test(seed);
         drop(told);
     }
+}
+
+/// The seeds to run: so many from 0, unless the environment says otherwise.
+pub fn range(count: u64) -> Range<u64> {
+    let (first, count) = match variable(ONE) {
+        Some(seed) => (seed, 1),
+        None => (0, variable(HOW_MANY).unwrap_or(count)),
+    };
+    first..first.saturating_add(count)
 }
 
 /// Tells the seed when a panic passes it.

@@ -6,6 +6,7 @@ use super::names::{Address, Who, cluster, cluster_uid};
 use super::network::{Plane, Way};
 use super::words;
 use super::world::World;
+use berth_core::database::LocalStatus;
 use berth_core::election::{Action, Event, Me, Message, Moment, Notes, ProcessNews, Run, State, decide};
 use berth_core::topology::Identity;
 use std::time::Duration;
@@ -28,6 +29,7 @@ impl World {
     pub(super) fn agent_starts(&mut self, who: Who, pod: u32) {
         let life = self.number();
         let ledger = self.databases.disks.get(&who).and_then(|disk| disk.ledger.clone());
+        self.facts.remembers(who, ledger.as_ref());
         let Some(member) = self.members.get_mut(&who).filter(|member| member.pods == pod) else { return };
         let address = member.address();
         let Some(pod) = member.pod.as_mut().filter(|pod| pod.agent.is_none() && !pod.stopping) else {
@@ -221,7 +223,7 @@ impl World {
             Some(process) => {
                 let replayed =
                     if self.now < process.replayed { process.shown } else { super::database::End(u32::MAX) };
-                self.databases.status(who, replayed).ok_or_else(|| "no server runs".to_owned())
+                self.status(who, replayed).ok_or_else(|| "no server runs".to_owned())
             }
         };
         if let Some(agent) = self.agent(who, life) {
@@ -233,6 +235,16 @@ impl World {
         let (number, eager) = (agent.asking.number, agent.state.in_transition());
         let pause = if eager { EAGER } else { AT_REST };
         self.plan(pause, Happening::Agent { who, life, what: ToAgent::Asks { number } });
+    }
+
+    /// What the engine reads of the server. If standbys' names carry no term, all are taken for those of the server's own.
+    fn status(&self, who: Who, replayed: super::database::End) -> Option<LocalStatus> {
+        let mut status = self.databases.status(who, replayed)?;
+        if self.options.forgets_terms_in_names() {
+            let term = self.databases.servers.get(&who)?.term;
+            status.standbys.iter_mut().for_each(|standby| standby.term = term);
+        }
+        Some(status)
     }
 
     /// An agent dies, and what it ran with it. The warden starts another.

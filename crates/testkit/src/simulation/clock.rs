@@ -6,17 +6,17 @@ use std::time::Duration;
 
 /// A point in true time, in microseconds since the simulation began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Time(pub u64);
+pub(super) struct Time(pub u64);
 
 impl Time {
     /// So much later.
     #[must_use]
-    pub fn after(self, duration: Duration) -> Self {
+    pub(super) fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(micros(duration)))
     }
 
     /// How long before this `earlier` was; zero if it was not.
-    pub fn since(self, earlier: Self) -> Duration {
+    pub(super) fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
 }
@@ -36,7 +36,7 @@ const MILLION: u64 = 1_000_000;
 
 /// The clock of one machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Clock {
+pub(super) struct Clock {
     /// The true time at which the machine started.
     started: Time,
     /// What it showed then, in microseconds.
@@ -47,12 +47,12 @@ pub struct Clock {
 
 impl Clock {
     /// A clock that shows `showed` at `started` and gains or loses so many parts per million.
-    pub fn new(started: Time, showed: Duration, drift: i64) -> Self {
+    pub(super) fn new(started: Time, showed: Duration, drift: i64) -> Self {
         Self { started, showed: micros(showed), rate: MILLION.saturating_add_signed(drift) }
     }
 
     /// What it shows at a true time.
-    pub fn shows(&self, at: Time) -> Moment {
+    pub(super) fn shows(&self, at: Time) -> Moment {
         let passed =
             u128::from(at.0.saturating_sub(self.started.0)) * u128::from(self.rate) / u128::from(MILLION);
         let passed = u64::try_from(passed).unwrap_or(u64::MAX);
@@ -60,7 +60,7 @@ impl Clock {
     }
 
     /// The first true time, not before `now`, at which it shows at least this.
-    pub fn reaches(&self, moment: Moment, now: Time) -> Time {
+    pub(super) fn reaches(&self, moment: Moment, now: Time) -> Time {
         let left = u128::from(micros(moment.since(self.shows(now))));
         if left == 0 {
             return now;

@@ -33,6 +33,8 @@ impl Stage {
 pub struct Counts {
     /// Runs.
     pub runs: u64,
+    /// The fewest faults of a run.
+    pub fewest: Option<u64>,
     /// All that happened.
     pub happenings: u64,
     /// Calls of the decision core.
@@ -68,6 +70,7 @@ impl Counts {
     pub fn add(&mut self, other: &Self) {
         let Self {
             runs,
+            fewest,
             happenings,
             decisions,
             seconds,
@@ -81,6 +84,7 @@ impl Counts {
             rows,
         } = other;
         self.runs += runs;
+        self.fewest = self.fewest.into_iter().chain(*fewest).min();
         self.happenings += happenings;
         self.decisions += decisions;
         self.seconds += seconds;
@@ -104,13 +108,14 @@ impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{} runs, {} simulated hours, {} happenings, {} decisions, {} terms, {} faults",
+            "{} runs, {} simulated hours, {} happenings, {} decisions, {} terms, {} faults, at least {} in a run",
             self.runs,
             self.seconds / 3_600,
             self.happenings,
             self.decisions,
             self.terms,
-            self.all_faults()
+            self.all_faults(),
+            self.fewest.unwrap_or(0)
         )?;
         let fate = |fate| self.rows.get(&fate).copied().unwrap_or(0);
         writeln!(

@@ -191,7 +191,8 @@ impl World {
                     Boot::Alone => None,
                     Boot::Following(peer) => Source::of(peer),
                 };
-                match self.starts(who, source, settings.term, quorum.into()) {
+                let wait = self.named(quorum.into());
+                match self.starts(who, source.map(|source| self.nameless(source)), settings.term, wait) {
                     Ok(run) => Next::Over(Outcome::Started {
                         run,
                         boot: boot.clone(),
@@ -247,6 +248,20 @@ impl World {
         self.source_answers(who, source).then_some(source.address.who)
     }
 
+    /// With or without terms in the names.
+    fn named(&self, wait: Wait) -> Wait {
+        match wait {
+            Wait::Any { acks, members, .. } if self.options.forgets_terms_in_names() => {
+                Wait::Any { acks, members, term: Term(0) }
+            }
+            Wait::Any { .. } | Wait::Nobody | Wait::None => wait,
+        }
+    }
+
+    fn nameless(&self, source: Source) -> Source {
+        if self.options.forgets_terms_in_names() { Source { term: Term(0), ..source } } else { source }
+    }
+
     fn starts(
         &mut self,
         who: Who,
@@ -271,7 +286,7 @@ impl World {
         let Some(process) = self.members.get(&who).and_then(|member| member.process()) else {
             return Next::Over(Outcome::Stopped);
         };
-        let (life, frozen) = (process.life, process.frozen);
+        let frozen = process.frozen;
         if process.run != run {
             return Next::Over(Outcome::Stopped);
         }
@@ -327,7 +342,7 @@ impl World {
         match effect {
             Effect::Detach => self.detaches(who, stage),
             Effect::Follow(peer) => {
-                let source = peer.as_ref().and_then(Source::of);
+                let source = peer.as_ref().and_then(Source::of).map(|source| self.nameless(source));
                 self.points(who, source, Outcome::Following(peer.clone()))
             }
             Effect::Promote(timeline) => {
@@ -345,11 +360,11 @@ impl World {
                 }
             }
             Effect::SetQuorum(quorum) => self.sets_quorum(who, life, quorum, stage),
-            Effect::WriteTerm(row) => self.notes(who, life, Body::Term(row.term), |position| {
+            Effect::WriteTerm(row) => self.notes(who, Body::Term(row.term), |position| {
                 Outcome::TermWritten { row: row.clone(), position }
             }),
             Effect::EnsureAccess(wanted) => {
-                self.notes(who, life, Body::Access, |_| Outcome::AccessEnsured(wanted.clone()))
+                self.notes(who, Body::Access, |_| Outcome::AccessEnsured(wanted.clone()))
             }
             Effect::OpenGate => self.opens(who),
             Effect::Apply(settings) => match self.databases.servers.get_mut(&who) {
@@ -414,7 +429,7 @@ impl World {
         quorum: &berth_core::database::Quorum,
         stage: u8,
     ) -> Next {
-        let wanted = Wait::from(quorum);
+        let wanted = self.named(Wait::from(quorum));
         match stage {
             // The way from one quorum to another leads over one in which commits wait for ever.
             0 if self.databases.anybody_counts(who) => self.asks_for(who, life, Wait::Nobody, 1),
@@ -451,7 +466,6 @@ impl World {
     fn notes(
         &mut self,
         who: Who,
-        life: Life,
         body: Body,
         outcome: impl FnOnce(berth_core::LogPosition) -> Outcome,
     ) -> Next {

@@ -37,6 +37,8 @@ pub enum Promise {
     VotersCount,
     /// Tenants are let in only by the primary that the topology names.
     GateAfterSwap,
+    /// One bad link costs a healthy primary nothing.
+    OneBadLink,
     /// Writes resume when nothing is in their way.
     Live,
     /// After all is healed the cluster serves, and all members hold the same.
@@ -51,6 +53,8 @@ pub(super) struct Facts {
     pub acknowledged: BTreeMap<u32, Term>,
     /// Who acknowledged in each term.
     by: BTreeMap<Term, Who>,
+    /// What each member has promised.
+    promised: BTreeMap<Who, Term>,
     /// Who served in each term.
     pub served: BTreeMap<Term, Who>,
     promoted: BTreeMap<Timeline, (Who, Term)>,
@@ -75,6 +79,19 @@ impl Facts {
         if let Some(before) = before.filter(|before| before.promise > after.promise) {
             self.broken(Promise::TermsGrow, || {
                 format!("{who} had promised term {} and now promises {}", before.promise, after.promise)
+            });
+        }
+        let promised = self.promised.entry(who).or_default();
+        *promised = after.promise.max(*promised);
+    }
+
+    /// An agent starts with what it finds on its volume.
+    pub(super) fn remembers(&mut self, who: Who, ledger: Option<&Ledger>) {
+        let promised = self.promised.get(&who).copied().unwrap_or_default();
+        let found = ledger.map_or(Term(0), |ledger| ledger.promise);
+        if found < promised {
+            self.broken(Promise::TermsGrow, || {
+                format!("{who} had promised term {promised} and finds a promise of {found}")
             });
         }
     }

@@ -126,7 +126,7 @@ pub(super) enum Undo {
     Mend(Way),
     Thaw { who: Who, life: Life, server: bool },
     Power(Who),
-    Pod(Who),
+    Nothing,
     Disk(Who),
     Watch(Who),
     Effects(Who),

@@ -7,6 +7,7 @@ use super::names::Who;
 use super::network::{Place, Plane, Way};
 use super::words;
 use super::world::World;
+use berth_core::MemberId;
 use berth_core::topology::{Admission, Phase, Rule};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -76,7 +77,7 @@ impl World {
         member.works() && tenants && self.reaches_store(who) && self.holds_data(who)
     }
 
-    fn holds_data(&self, who: Who) -> bool {
+    pub(super) fn holds_data(&self, who: Who) -> bool {
         self.databases.disks.get(&who).is_some_and(|disk| {
             disk.data.as_ref().is_some_and(|data| !data.torn)
                 && disk.ledger.as_ref().is_some_and(|ledger| !ledger.rewinding)
@@ -133,7 +134,10 @@ impl World {
         }
         let asked = self.store.view().intent.as_ref().and_then(|intent| intent.switchover.as_ref());
         let other = |nonce| rule.switched.as_ref() != Some(nonce);
-        if let Some(asked) = asked.filter(|asked| other(&asked.nonce)) {
+        let possible = |to: &Option<MemberId>| {
+            to.as_ref().and_then(Who::of).is_none_or(|to| self.wished().contains(&to))
+        };
+        if let Some(asked) = asked.filter(|asked| other(&asked.nonce) && possible(&asked.to)) {
             return Some(format!("a switchover to {:?} is still to come", asked.to));
         }
         let wished: BTreeSet<Who> = self.wished().into_iter().collect();

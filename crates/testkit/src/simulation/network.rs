@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// An end of an edge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Place {
+pub(super) enum Place {
     /// A member's pod.
     Member(Who),
     /// The topology's store.
@@ -28,7 +28,7 @@ impl fmt::Display for Place {
 
 /// What is spoken over an edge: agents and databases have ports of their own, and one may be shut while the other is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Plane {
+pub(super) enum Plane {
     /// Agents among themselves, and everybody with the store.
     Words,
     /// Databases among themselves, and proxies with them.
@@ -37,7 +37,7 @@ pub enum Plane {
 
 /// One way of an edge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Way {
+pub(super) struct Way {
     /// Who speaks.
     pub from: Place,
     /// Who hears.
@@ -48,19 +48,19 @@ pub struct Way {
 
 impl Way {
     /// From one member to another.
-    pub fn between(from: Who, to: Who, plane: Plane) -> Self {
+    pub(super) fn between(from: Who, to: Who, plane: Plane) -> Self {
         Self { from: Place::Member(from), to: Place::Member(to), plane }
     }
 
     /// The other way of the same edge.
-    pub fn back(self) -> Self {
+    pub(super) fn back(self) -> Self {
         Self { from: self.to, to: self.from, plane: self.plane }
     }
 }
 
 /// The network.
 #[derive(Debug, Clone, Default)]
-pub struct Network {
+pub(super) struct Network {
     /// What is cut now. A way that two faults have cut is here twice, and passes again when both are over.
     cut: Vec<Way>,
     /// How many faults make the weather bad.
@@ -69,39 +69,39 @@ pub struct Network {
 
 impl Network {
     /// Whether anything passes this way.
-    pub fn passes(&self, way: Way) -> bool {
+    pub(super) fn passes(&self, way: Way) -> bool {
         !self.cut.contains(&way)
     }
 
     /// Whether anything passes both ways.
-    pub fn connects(&self, way: Way) -> bool {
+    pub(super) fn connects(&self, way: Way) -> bool {
         self.passes(way) && self.passes(way.back())
     }
 
     /// Cuts a way.
-    pub fn cut(&mut self, way: Way) {
+    pub(super) fn cut(&mut self, way: Way) {
         self.cut.push(way);
     }
 
     /// Mends what [`Network::cut`] has cut.
-    pub fn mend(&mut self, way: Way) {
+    pub(super) fn mend(&mut self, way: Way) {
         if let Some(at) = self.cut.iter().position(|cut| *cut == way) {
             self.cut.swap_remove(at);
         }
     }
 
     /// A storm begins or ends.
-    pub fn storm(&mut self, begins: bool) {
+    pub(super) fn storm(&mut self, begins: bool) {
         self.storms = if begins { self.storms + 1 } else { self.storms.saturating_sub(1) };
     }
 
     /// Whether it storms.
-    pub fn storms(&self) -> bool {
+    pub(super) fn storms(&self) -> bool {
         self.storms > 0
     }
 
     /// When copies of a message arrive: none if it is lost, two if it is doubled. Later ones overtake earlier ones.
-    pub fn arrivals(&self, random: &mut Random) -> Vec<Duration> {
+    pub(super) fn arrivals(&self, random: &mut Random) -> Vec<Duration> {
         let (lost, doubled) = if self.storms() { (3, 8) } else { (200, 200) };
         if random.once_in(lost) {
             return Vec::new();
@@ -111,7 +111,7 @@ impl Network {
     }
 
     /// How long something takes that is not lost.
-    pub fn delay(&self, random: &mut Random) -> Duration {
+    pub(super) fn delay(&self, random: &mut Random) -> Duration {
         let micros = if self.storms() && random.once_in(3) {
             50_000 + random.below(2_500_000)
         } else if random.once_in(100) {

@@ -8,7 +8,8 @@ use super::names::{Who, cluster, nonce};
 use super::world::World;
 use berth_core::Generation;
 use berth_core::topology::{
-    Access, BootstrapGrant, Durability, DurabilityMode, EngineKind, Intent, OnLoss, Phase, Switchover,
+    Access, BootstrapGrant, Durability, DurabilityMode, EngineKind, Identity, Intent, OnLoss, Phase,
+    Switchover,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -115,8 +116,8 @@ impl World {
     pub(super) fn lose_volume(&mut self, who: Who) -> Option<Vec<Undo>> {
         let rule = self.store.rule()?;
         let room = self.members.keys().next_back().is_some_and(|last| last.0 + 1 < MOST);
-        let covered = rule.acks > 0 && rule.phase == Phase::Serving && self.faults.volumes > 0 && room;
-        if !covered || !self.wished().contains(&who) {
+        let asked = rule.acks > 0 && rule.phase == Phase::Serving && self.faults.volumes > 0 && room;
+        if !asked || !self.wished().contains(&who) || !self.covered(who) {
             return None;
         }
         self.faults.volumes -= 1;
@@ -125,7 +126,18 @@ impl World {
         self.members.get_mut(&who)?.lost = true;
         let pause = self.millis(1_000, 15_000);
         self.plan(pause, Happening::Replaced { who });
-        Some(vec![Undo::Pod(who)])
+        Some(vec![Undo::Nothing])
+    }
+
+    /// Whether those who are left, without this one, hold all by the rule.
+    fn covered(&self, who: Who) -> bool {
+        let Some(rule) = self.store.rule() else { return false };
+        let holds = |identity: &Identity| {
+            Who::of(&identity.member).is_some_and(|other| other != who && self.holds_data(other))
+        };
+        let voters = rule.voters.iter().filter(|voter| holds(voter)).count();
+        let holders = usize::try_from(rule.holders()).unwrap_or(usize::MAX);
+        holds(&rule.primary) || voters + holders > rule.voters.len()
     }
 
     /// A lost member is taken out, and another comes.

@@ -43,6 +43,7 @@ pub fn run(seed: u64, options: Options) -> Report {
 
 pub(super) fn finish(mut world: World, seed: u64) -> Report {
     world.counts.runs = 1;
+    world.counts.fewest = Some(world.counts.all_faults());
     world.counts.seconds = world.now.0 / 1_000_000;
     world.counts.terms = u64::from(world.facts.elections);
     if let Some(violation) = &world.facts.violation {

@@ -5,7 +5,7 @@ use berth_core::topology::{Intent, MemberRecord, Route, Rule};
 
 /// A record that changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
+pub(super) enum Change {
     /// What the operator asks.
     Intent(Box<Intent>),
     /// Who is primary.
@@ -18,7 +18,7 @@ pub enum Change {
 
 /// The store. Nobody forgets: what is watched late is watched whole.
 #[derive(Debug, Clone, Default)]
-pub struct Store {
+pub(super) struct Store {
     revision: i64,
     view: View,
     route: Option<(Route, i64)>,
@@ -27,37 +27,37 @@ pub struct Store {
 
 /// Somebody else wrote the rule first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Conflict;
+pub(super) struct Conflict;
 
 impl Store {
     /// How many transactions there were.
-    pub fn revision(&self) -> i64 {
+    pub(super) fn revision(&self) -> i64 {
         self.revision
     }
 
     /// All that members read.
-    pub fn view(&self) -> &View {
+    pub(super) fn view(&self) -> &View {
         &self.view
     }
 
     /// The rule.
-    pub fn rule(&self) -> Option<&Rule> {
+    pub(super) fn rule(&self) -> Option<&Rule> {
         self.view.rule.as_ref().map(|known| &known.rule)
     }
 
     /// The route.
-    pub fn route(&self) -> Option<&Route> {
+    pub(super) fn route(&self) -> Option<&Route> {
         self.route.as_ref().map(|(route, _)| route)
     }
 
     /// What changed after one revision and up to another.
-    pub fn changes(&self, after: i64, upto: i64) -> impl Iterator<Item = &(i64, Change)> {
+    pub(super) fn changes(&self, after: i64, upto: i64) -> impl Iterator<Item = &(i64, Change)> {
         let from = self.changes.partition_point(|(at, _)| *at <= after);
         self.changes.iter().skip(from).take_while(move |(at, _)| *at <= upto)
     }
 
     /// Every route there ever was, with its revision.
-    pub fn routes(&self) -> impl Iterator<Item = (i64, &Route)> {
+    pub(super) fn routes(&self) -> impl Iterator<Item = (i64, &Route)> {
         self.changes.iter().filter_map(|(at, change)| match change {
             Change::Route(route) => Some((*at, &**route)),
             Change::Intent(_) | Change::Rule(_) | Change::Member(_) => None,
@@ -65,7 +65,7 @@ impl Store {
     }
 
     /// Swaps the rule and writes its route, if the rule is at `expected`.
-    pub fn swap(
+    pub(super) fn swap(
         &mut self,
         rule: Rule,
         route: Route,
@@ -83,7 +83,7 @@ impl Store {
     }
 
     /// Writes the route, if the rule is at this revision.
-    pub fn put_route(&mut self, route: Route, rule: RuleRevision) -> Result<(), Conflict> {
+    pub(super) fn put_route(&mut self, route: Route, rule: RuleRevision) -> Result<(), Conflict> {
         if self.view.rule.as_ref().map(|known| known.revision) != Some(rule) {
             return Err(Conflict);
         }
@@ -98,14 +98,14 @@ impl Store {
     }
 
     /// Writes what a member says of itself.
-    pub fn announce(&mut self, record: MemberRecord) {
+    pub(super) fn announce(&mut self, record: MemberRecord) {
         self.revision += 1;
         self.changes.push((self.revision, Change::Member(Box::new(record.clone()))));
         self.view.members.insert(record.identity.member.clone(), record);
     }
 
     /// Writes what the operator asks.
-    pub fn intend(&mut self, intent: Intent) {
+    pub(super) fn intend(&mut self, intent: Intent) {
         self.revision += 1;
         self.changes.push((self.revision, Change::Intent(Box::new(intent.clone()))));
         self.view.intent = Some(intent);
@@ -114,7 +114,7 @@ impl Store {
 
 impl Change {
     /// As members hear of it; none if it is not for them.
-    pub fn news(&self) -> Option<News> {
+    pub(super) fn news(&self) -> Option<News> {
         match self {
             Self::Intent(intent) => Some(News::Intent(Some(intent.clone()))),
             Self::Rule(known) => Some(News::Rule(Some(known.clone()))),

@@ -5,25 +5,25 @@ use std::fmt::Display;
 
 /// The story of a run.
 #[derive(Debug, Default)]
-pub struct Trace {
+pub(super) struct Trace {
     lines: Option<Vec<String>>,
 }
 
 impl Trace {
     /// One that is kept, or none.
-    pub fn new(kept: bool) -> Self {
+    pub(super) fn new(kept: bool) -> Self {
         Self { lines: kept.then(Vec::new) }
     }
 
     /// Tells a line.
-    pub fn say(&mut self, at: Time, whom: &dyn Display, text: impl FnOnce() -> String) {
+    pub(super) fn say(&mut self, at: Time, whom: &dyn Display, text: impl FnOnce() -> String) {
         if let Some(lines) = &mut self.lines {
             lines.push(format!("{at} {whom:<8} {}", text()));
         }
     }
 
     /// All lines.
-    pub fn into_lines(self) -> Vec<String> {
+    pub(super) fn into_lines(self) -> Vec<String> {
         self.lines.unwrap_or_default()
     }
 }

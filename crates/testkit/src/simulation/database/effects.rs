@@ -9,7 +9,7 @@ use berth_core::election::Run;
 use berth_core::{Term, Timeline};
 
 /// Why something was not done.
-pub type Refused = &'static str;
+type Refused = &'static str;
 
 impl Data {
     /// Whether a rewind finds anything to do: it compares timelines and where they were left.

@@ -34,8 +34,8 @@ impl World {
         }
         fault.begun = true;
         let (kind, target, lasts) = (fault.kind, fault.target, fault.lasts);
-        let Some(who) = self.victim(target) else { return };
-        let Some(undo) = self.inject(kind, who, lasts) else { return };
+        let done = self.victim(target).and_then(|who| Some((who, self.inject(kind, who, lasts)?)));
+        let Some((who, undo)) = done else { return self.something_else(index) };
         *self.counts.faults.entry((stage, kind)).or_default() += 1;
         self.say(&"fault", || format!("{kind:?} of {who} for {} ms, while {stage:?}", lasts.as_millis()));
         if let Some(fault) = self.faults.all.get_mut(index) {
@@ -44,6 +44,15 @@ impl World {
         self.faults.under_way += 1;
         self.faults.last = self.now;
         self.plan(lasts, Happening::Heals { index });
+    }
+
+    /// What cannot be done now gives way to something else a little later, so that no run has fewer faults than were drawn.
+    fn something_else(&mut self, index: usize) {
+        let kind = self.random.pick(&Kind::ALL).copied().unwrap_or(Kind::KillAgent);
+        if let Some(fault) = self.faults.all.get_mut(index) {
+            (fault.kind, fault.target, fault.begun, fault.cue) = (kind, Target::Anybody, false, None);
+        }
+        self.plan(Duration::from_millis(400), Happening::Fault { index });
     }
 
     /// A fault is over.
@@ -55,11 +64,8 @@ impl World {
             return;
         }
         self.faults.under_way = self.faults.under_way.saturating_sub(1);
-        self.faults.last = self.now;
         self.say(&"fault", || format!("{kind:?} is over"));
-        for undo in undo {
-            self.undo(undo);
-        }
+        self.mend(undo);
     }
 
     /// All faults end, and no more begin.
@@ -103,12 +109,12 @@ impl World {
             Kind::KillServer => {
                 member.process()?;
                 self.server_ends(who, End::Killed, false);
-                Some(vec![Undo::Pod(who)])
+                Some(vec![Undo::Nothing])
             }
             Kind::KillAgent => {
                 member.agent()?;
                 self.agent_dies(who);
-                Some(vec![Undo::Pod(who)])
+                Some(vec![Undo::Nothing])
             }
             Kind::LosePod => {
                 let pod = member.pods;
@@ -119,12 +125,12 @@ impl World {
                     return Some(vec![Undo::Power(who)]);
                 }
                 self.pod_ends(who, pod);
-                Some(vec![Undo::Pod(who)])
+                Some(vec![Undo::Nothing])
             }
             Kind::StopPod => {
                 member.pod.as_ref().filter(|pod| !pod.stopping)?;
                 self.pod_stops(who);
-                Some(vec![Undo::Pod(who)])
+                Some(vec![Undo::Nothing])
             }
             Kind::LoseNode => {
                 member.down += 1;
@@ -175,10 +181,10 @@ impl World {
             }
             Kind::OldRoutes => {
                 self.old_routes(lasts);
-                Some(vec![Undo::Pod(who)])
+                Some(vec![Undo::Nothing])
             }
-            Kind::Switchover => self.ask_for_switchover().then(|| vec![Undo::Pod(who)]),
-            Kind::Resize => self.ask_for_another_size().then(|| vec![Undo::Pod(who)]),
+            Kind::Switchover => self.ask_for_switchover().then(|| vec![Undo::Nothing]),
+            Kind::Resize => self.ask_for_another_size().then(|| vec![Undo::Nothing]),
         }
     }
 
@@ -269,6 +275,14 @@ impl World {
         }
     }
 
+    /// Undoes all of it.
+    pub(in crate::simulation) fn mend(&mut self, undo: Vec<Undo>) {
+        self.faults.last = self.now;
+        for undo in undo {
+            self.undo(undo);
+        }
+    }
+
     fn undo(&mut self, undo: Undo) {
         match undo {
             Undo::Mend(way) => {
@@ -284,7 +298,7 @@ impl World {
                     self.node_returns(who);
                 }
             }
-            Undo::Pod(_) => {}
+            Undo::Nothing => {}
             Undo::Disk(who) => self.relieve(who, |member| &mut member.slow),
             Undo::Watch(who) => self.relieve(who, |member| &mut member.late),
             Undo::Effects(who) => self.relieve(who, |member| &mut member.flaky),
