@@ -8,6 +8,7 @@ mod pump;
 mod relay;
 mod rewrite;
 mod serve;
+mod sql;
 mod statement;
 mod tracker;
 
