@@ -4,4 +4,4 @@ mod functions;
 mod script;
 mod tokens;
 
-pub(super) use script::{Act, Script, Trace, Weight, read};
+pub(super) use script::{Act, Weight, read};

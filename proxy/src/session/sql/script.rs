@@ -3,6 +3,7 @@
 //! Guarantees: what is not understood leaves [`Trace::Unclear`] or [`Trace::Code`]. *Caveat*: only what the text itself calls by
 //! name is seen. A trigger, a view or a column's default that sets a parameter for the session goes by unnoticed.
 
+use super::super::belongings::Trace;
 use super::functions::{is_harmless, is_harmless_of_catalog};
 use super::tokens::{Token, Tokens};
 
@@ -15,23 +16,6 @@ pub(in crate::session) enum Weight {
     Undone,
     /// Something, whatever the server says: it ends transactions, or runs outside of them.
     Lasting,
-}
-
-/// Something in a session that cannot be made anew at another server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::session) enum Trace {
-    /// Temporary tables.
-    Temporary,
-    /// Cursors that outlive their transaction.
-    Held,
-    /// Advisory locks of the session.
-    Locks,
-    /// The last value of a sequence is asked for.
-    Sequence,
-    /// Code ran that may have done anything to its session.
-    Code,
-    /// Something that the proxy could not follow.
-    Unclear,
 }
 
 /// Something that is done to a session, beyond its transaction.
@@ -84,13 +68,16 @@ pub(in crate::session) struct Script {
     pub(in crate::session) acts: Vec<Act>,
     /// What it can have done when it is lost.
     pub(in crate::session) weight: Weight,
+    /// It could end a transaction.
+    pub(in crate::session) may_commit: bool,
     /// It is a COMMIT and nothing else.
     pub(in crate::session) commits_alone: bool,
 }
 
 /// Reads a text. Where `whole` is false its end is missing.
 pub(in crate::session) fn read(text: &[u8], whole: bool) -> Script {
-    let mut script = Script { acts: Vec::new(), weight: Weight::Nothing, commits_alone: false };
+    let mut script =
+        Script { acts: Vec::new(), weight: Weight::Nothing, may_commit: false, commits_alone: false };
     let mut tokens = Tokens::new(text);
     let mut line: Vec<Token<'_>> = Vec::with_capacity(32);
     let mut statements = 0;
@@ -111,7 +98,10 @@ pub(in crate::session) fn read(text: &[u8], whole: bool) -> Script {
             let text = text[from..tokens.start()].trim_ascii_end();
             let weight = Statement { line: &line, text, acts: &mut script.acts }.read();
             script.weight = script.weight.max(weight);
-            script.commits_alone = statements == 1 && (line[0].is("commit") || line[0].is("end"));
+            let commits = line[0].is("commit") || line[0].is("end");
+            script.may_commit |=
+                commits || (line[0].is("prepare") && line.get(1).is_some_and(|t| t.is("transaction")));
+            script.commits_alone = statements == 1 && commits;
             line.clear();
         }
         if token.is_none() {
@@ -122,7 +112,10 @@ pub(in crate::session) fn read(text: &[u8], whole: bool) -> Script {
         script.acts.push(Act::Leave(Trace::Unclear));
         script.weight = Weight::Lasting;
         script.commits_alone = false;
+        script.may_commit = true;
     }
+    // What is not understood could do anything.
+    script.may_commit |= script.acts.contains(&Act::Leave(Trace::Unclear));
     script
 }
 
@@ -243,9 +236,9 @@ impl<'a> Statement<'a, '_> {
         } else if lower == b"pg_advisory_unlock_all" {
             self.acts.push(Act::Wipe(Trace::Locks));
         } else if !(if qualified {
-            catalog && is_harmless_of_catalog(name)
+            catalog && is_harmless_of_catalog(&lower)
         } else {
-            !quoted && is_harmless(name)
+            !quoted && is_harmless(&lower)
         }) {
             return self.leave(Trace::Code);
         }

@@ -142,6 +142,27 @@ fn weighs(#[case] text: &str, #[case] weight: Weight, #[case] commits_alone: boo
     assert_eq!((script.weight, script.commits_alone), (weight, commits_alone));
 }
 
+#[rstest]
+#[case("COMMIT", true)]
+#[case(" ;\n\tEnd work", true)]
+#[case("-- why\ncommit", true)]
+#[case("/* a /* b */ c */ commit", true)]
+#[case("insert into t values (1); commit;", true)]
+#[case("select 1;END", true)]
+#[case("prepare transaction 'x'", true)]
+#[case("select 'never ends", true)]
+#[case("something new", true)]
+#[case("-- commit", false)]
+#[case("select 'please; commit'", false)]
+#[case("update t set a = case when b then 1 end", false)]
+#[case("insert into commits values (1)", false)]
+#[case("prepare p as select 1", false)]
+#[case("rollback", false)]
+#[case("", false)]
+fn could_end_a_transaction(#[case] text: &str, #[case] may: bool) {
+    assert_eq!(read(text.as_bytes(), true).may_commit, may);
+}
+
 proptest! {
     #[test]
     fn no_bytes_break_it(bytes in proptest::collection::vec(any::<u8>(), 0..80), whole: bool) {
