@@ -111,8 +111,8 @@ async fn try_forward(context: &Context, key: &CancelKey) -> CancelOutcome {
     {
         return match seat.cancel() {
             Request::Drop => CancelOutcome::Withheld,
-            Request::Forward(cancelling, Process { target, process, secret }) => {
-                let outcome = hand_on(context, &target, process, &secret).await;
+            Request::Forward(cancelling, Process { target, id, secret }) => {
+                let outcome = hand_on(context, &target, id, &secret).await;
                 drop(cancelling);
                 outcome
             }

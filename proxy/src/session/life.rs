@@ -38,6 +38,8 @@ pub(super) struct Session {
     /// What the last primary said when it left, while the route still named it: if it turns out to be there, it meant this
     /// session alone.
     pub(super) farewell: Option<Bytes>,
+    /// In this term the primary turned out to be none: it is not asked again.
+    pub(super) barred: Option<Term>,
     /// A client that listens is taken to the next primary before it asks, once for each route.
     pub(super) eager: bool,
     pub(super) metrics: Arc<Metrics>,
@@ -66,7 +68,10 @@ impl Session {
             let open = self.entry.admits(self.term);
             let Self { relay, routes, seat, .. } = self;
             tokio::select! {
+                // The route first: nothing is sent by one that is known to be old. The sender lives in the entry, so the watch
+                // does not end before the session.
                 biased;
+                _ = routes.changed() => self.eager = true,
                 event = poll_fn(|cx| {
                     let polled = relay.poll(cx, open);
                     if polled.is_pending() && draining && relay.is_idle() {
@@ -76,10 +81,8 @@ impl Session {
                 }) => match event {
                     Event::Ended(ending) => return ending,
                     Event::Waits => {}
-                    Event::Lost(loss) => if let Err(ending) = self.lose(loss) { return ending },
+                    Event::Lost(loss) => if let Err(ending) = self.lose(&loss) { return ending },
                 },
-                // The sender lives in the entry, so the watch does not end before the session.
-                _ = routes.changed() => self.eager = true,
                 () = seat.woken() => {}
                 () = context.drain.begun(), if !draining => draining = true,
                 () = context.drain.cut() => return self.relay.end(Cause::Drain),
@@ -92,7 +95,7 @@ impl Session {
         let newest = self.routes.borrow_and_update().route.term;
         if newest > self.term && self.relay.is_attached() {
             info!(term = self.term.0, newest = newest.0, "a newer primary: the session leaves the older one");
-            self.lose(Loss::Deposed)?;
+            self.lose(&Loss::Deposed)?;
         }
         Ok(())
     }
@@ -103,7 +106,10 @@ impl Session {
         self.relay.waits() || (!self.relay.is_attached() && (self.relay.is_running() || listens()))
     }
 
-    fn lose(&mut self, loss: Loss) -> Result<(), Ending> {
+    fn lose(&mut self, loss: &Loss) -> Result<(), Ending> {
+        if loss.is_of_standby() {
+            self.barred = Some(self.term);
+        }
         lose(&mut self.relay, &self.entry, self.term, &mut self.farewell, loss)
     }
 
@@ -120,13 +126,19 @@ impl Session {
         loop {
             let target = match self.beside(context, hold.target()).await? {
                 Ok(target) => target,
-                Err(held) => return self.held(&held),
+                Err(in_vain) => return self.gives_up(&in_vain),
             };
+            if self.barred.is_some_and(|term| target.term <= term) {
+                if let Err(in_vain) = self.beside(context, hold.failed(&BackendError::Standby)).await? {
+                    return self.gives_up(&in_vain);
+                }
+                continue;
+            }
             if self.relay.is_attached() {
                 if target.term <= self.term {
                     return self.relay.release().map_err(violation);
                 }
-                self.lose(Loss::Deposed)?;
+                self.lose(&Loss::Deposed)?;
             }
             let replay = self.relay.replay();
             let moved = {
@@ -153,8 +165,8 @@ impl Session {
                 Some(Err(error)) => {
                     self.farewell = None;
                     let Some(cause) = error.retryable() else { return Err(self.stranded(&error)) };
-                    if let Err(held) = self.beside(context, hold.failed(cause)).await? {
-                        return self.held(&held);
+                    if let Err(in_vain) = self.beside(context, hold.failed(cause)).await? {
+                        return self.gives_up(&in_vain);
                     }
                 }
             }
@@ -172,7 +184,7 @@ impl Session {
         self.term = backend.term;
         self.seat.moved(Some(Process {
             target: Arc::new(target),
-            process: backend.process,
+            id: backend.process,
             secret: backend.secret,
         }));
         let (database, rest) = backend.database.into_parts();
@@ -184,12 +196,12 @@ impl Session {
     }
 
     /// There was no primary in time. Who only listens goes on waiting for the next route.
-    fn held(&mut self, held: &Held) -> Result<(), Ending> {
+    fn gives_up(&mut self, in_vain: &Held) -> Result<(), Ending> {
         if !self.relay.waits() && !self.relay.is_running() {
             self.eager = false;
             return Ok(());
         }
-        Err(Ending::told(Cause::Held, held.report()))
+        Err(Ending::told(Cause::Held, in_vain.report()))
     }
 
     /// There is a primary, and the session cannot be at it.
@@ -231,7 +243,7 @@ fn lose(
     entry: &Entry,
     term: Term,
     farewell: &mut Option<Bytes>,
-    loss: Loss,
+    loss: &Loss,
 ) -> Result<(), Ending> {
     let expected = !entry.admits(term);
     let words = loss.farewell().filter(|_| !expected).cloned();
@@ -257,7 +269,7 @@ async fn beside<T>(
             event = poll_fn(|cx| relay.poll(cx, false)) => match event {
                 Event::Ended(ending) => return Err(ending),
                 Event::Waits => {}
-                Event::Lost(loss) => lose(relay, entry, term, farewell, loss)?,
+                Event::Lost(loss) => lose(relay, entry, term, farewell, &loss)?,
             },
             done = &mut what => return Ok(done),
             () = seat.woken() => if seat.is_called_off() {

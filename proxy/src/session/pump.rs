@@ -104,8 +104,7 @@ impl Pump {
             }));
             match stopped {
                 Ok(None) => {}
-                Ok(Some(stopped)) => return Poll::Ready(stopped),
-                Err(stopped) => return Poll::Ready(stopped),
+                Ok(Some(stopped)) | Err(stopped) => return Poll::Ready(stopped),
             }
         }
     }

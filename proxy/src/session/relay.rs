@@ -86,6 +86,11 @@ pub(super) struct Replay {
 }
 
 impl Loss {
+    /// Whether it was no primary.
+    pub(super) fn is_of_standby(&self) -> bool {
+        matches!(self, Self::Said(Words::Standby(_)))
+    }
+
     /// What the server said when it ended the session.
     pub(super) fn farewell(&self) -> Option<&Bytes> {
         match self {
@@ -246,10 +251,9 @@ impl Relay {
             metrics.received.inc_by(chunk.len() as u64);
             let (sifted, words) = sieve.sift(tracker, chunk)?;
             match tracker.flight() {
-                Flight::Idle => prelude.forget(),
                 Flight::Open if !tracker.is_revealing() => prelude.settle(),
                 Flight::Running { .. } if !tracker.is_revealing() => {}
-                Flight::Open | Flight::Running { .. } => prelude.forget(),
+                Flight::Idle | Flight::Open | Flight::Running { .. } => prelude.forget(),
             }
             if *commit == Commit::Runs && !tracker.commits_alone() {
                 *commit = Commit::None;
@@ -265,18 +269,21 @@ impl Relay {
         Poll::Ready(match stopped {
             Stopped::Write => Event::Ended(Ending::silent(Cause::Client)),
             Stopped::Last(words) => Event::Lost(Loss::Said(words)),
-            Stopped::Ended | Stopped::Read | Stopped::Kept => Event::Lost(Loss::Closed),
-            Stopped::Refused(FramingError::Kind(_) | FramingError::Length(_)) => Event::Lost(Loss::Closed),
+            Stopped::Ended
+            | Stopped::Read
+            | Stopped::Kept
+            | Stopped::Refused(FramingError::Kind(_) | FramingError::Length(_)) => Event::Lost(Loss::Closed),
         })
     }
 
     /// The database is lost. The session goes on without one, if it can be made anew at the next; else it ends. `expected`:
     /// the route says that this database is no longer to be used; else its own last words are believed and passed on.
-    pub(super) fn lose(&mut self, loss: Loss, expected: bool) -> Result<(), Ending> {
+    pub(super) fn lose(&mut self, loss: &Loss, expected: bool) -> Result<(), Ending> {
         let flight = self.tracker.flight();
         let weight = self.tracker.weight();
+        let standby = loss.is_of_standby();
         // What the server says to have come to nothing, and a standby cannot have done, was not done.
-        let (cause, words, most) = match &loss {
+        let (cause, words, most) = match loss {
             Loss::Closed => (Cause::Database, None, Weight::Nothing),
             Loss::Deposed => (Cause::Deposed, None, Weight::Nothing),
             Loss::Said(Words::Standby(_)) => (Cause::Database, None, Weight::Lasting),
@@ -305,13 +312,15 @@ impl Relay {
             self.detach();
             return Ok(());
         }
-        if let Some(words) = words.filter(|_| !expected) {
-            return Err(Ending { cause, last: Last::Words(words.clone()) });
-        }
+        // What the server said to be done may be committed, unless it is a standby, which commits nothing.
+        let certain = standby || (weight <= most && !self.tracker.has_done());
         let flight = match flight {
-            Flight::Running { may_commit } => Flight::Running { may_commit: may_commit && weight > most },
+            Flight::Running { may_commit } => Flight::Running { may_commit: may_commit && !certain },
             Flight::Idle | Flight::Open => flight,
         };
+        if let Some(words) = words.filter(|_| !expected && flight != (Flight::Running { may_commit: true })) {
+            return Err(Ending { cause, last: Last::Words(words.clone()) });
+        }
         Err(Ending::told(cause, farewell(cause, flight, self.belongings().traces())))
     }
 

@@ -39,7 +39,7 @@ pub(super) struct Seat {
 #[derive(Debug, Clone)]
 pub(super) struct Process {
     pub(super) target: Arc<Target>,
-    pub(super) process: u32,
+    pub(super) id: u32,
     pub(super) secret: Vec<u8>,
 }
 
@@ -77,7 +77,7 @@ impl Drop for Cancelling {
 impl Seats {
     /// A seat for a session that this process serves.
     pub(super) fn take(self: &Arc<Self>, process: Process) -> Arc<Seat> {
-        let key: Key = (process.process, process.secret.clone().into());
+        let key: Key = (process.id, process.secret.clone().into());
         let seat = Arc::new(Seat {
             cluster: process.target.cluster.clone(),
             seats: Arc::clone(self),
@@ -180,20 +180,20 @@ mod tests {
     use super::*;
     use berth_core::{MemberId, Term};
 
-    fn process(process: u32) -> Process {
+    fn process(id: u32) -> Process {
         let target = Target {
             cluster: ClusterUid::new("u").unwrap(),
             member: MemberId::new("orders-aaaaa").unwrap(),
             address: "a:5432".to_owned(),
             term: Term(1),
         };
-        Process { target: Arc::new(target), process, secret: vec![1, 2, 3, 4] }
+        Process { target: Arc::new(target), id, secret: vec![1, 2, 3, 4] }
     }
 
     fn forwarded(request: Request) -> Option<(Cancelling, u32)> {
         match request {
             Request::Drop => None,
-            Request::Forward(guard, process) => Some((guard, process.process)),
+            Request::Forward(guard, process) => Some((guard, process.id)),
         }
     }
 

@@ -91,7 +91,7 @@ async fn establish(
         return None;
     }
     let Backend { database, term, told: _, process, secret } = backend;
-    let seat = context.seats.take(Process { target: Arc::new(target), process, secret });
+    let seat = context.seats.take(Process { target: Arc::new(target), id: process, secret });
     let (statements, metrics) = (Arc::clone(&context.statements), Arc::clone(&context.metrics));
     let relay =
         Relay::new(client.into_parts(), database.into_parts(), Arc::clone(&seat), statements, metrics);
@@ -119,6 +119,7 @@ async fn establish(
         way,
         seat,
         farewell: None,
+        barred: None,
         eager: true,
         metrics: Arc::clone(&context.metrics),
         admitted,

@@ -62,7 +62,7 @@ impl Sieve {
                 let out = out.get_or_insert_default();
                 let behind = rewriter.feed(rest, out);
                 let (answer, next) = rest.split_at(rest.len() - behind.unwrap_or(0));
-                tracker.server(answer, |heard, _| {
+                tracker.server(answer, |heard, _, _| {
                     self.told_the_end |= heard == Heard::Farewell;
                     ControlFlow::Continue(())
                 })?;
@@ -95,9 +95,17 @@ impl Sieve {
     ) -> Result<Option<Stop>, FramingError> {
         let held = &mut self.held;
         let mut from = 0;
+        // Where the answer begins that is not given in full, if it begins in this chunk.
+        let mut begins = None;
+        let mut taken_back = false;
         let mut stop = None;
-        tracker.server(chunk, |heard, Sighting { prefix, whole, end, .. }| {
+        tracker.server(chunk, |heard, unsettled, Sighting { prefix, whole, end, .. }| {
             let start = end.saturating_sub(HEADER + prefix.len());
+            match unsettled {
+                None | Some(0) => begins = None,
+                Some(1) => begins = begins.or(Some(start)),
+                Some(_) => {}
+            }
             let withheld = std::mem::take(held);
             if heard == Heard::Nothing || !whole {
                 if !withheld.is_empty() {
@@ -112,16 +120,25 @@ impl Sieve {
                 stop = Some(Stop::Abandoned(end));
                 return ControlFlow::Break(());
             }
-            out.get_or_insert_default().extend_from_slice(&chunk[from..start]);
-            from = end;
             let words = || [&withheld[..], &chunk[start..end]].concat().into();
             stop = match heard {
                 Heard::Farewell => Some(Stop::Words(Words::Farewell(words()))),
                 Heard::Standby => Some(Stop::Words(Words::Standby(words()))),
-                Heard::Dying | Heard::Nothing | Heard::Abandoned => return ControlFlow::Continue(()),
+                Heard::Dying | Heard::Nothing | Heard::Abandoned => None,
             };
+            // What goes before an answer that is refused in the same breath is not told either: the answer may be given yet.
+            let to = begins.filter(|at| stop.is_some() && *at >= from);
+            out.get_or_insert_default().extend_from_slice(&chunk[from..to.unwrap_or(start)]);
+            from = end;
+            if stop.is_none() {
+                return ControlFlow::Continue(());
+            }
+            taken_back = to.is_some();
             ControlFlow::Break(())
         })?;
+        if taken_back {
+            tracker.take_back();
+        }
         if stop.is_some() {
             return Ok(stop);
         }

@@ -74,14 +74,23 @@ impl Tracker {
         Ok(())
     }
 
-    /// Follows bytes of the server; `heard` is told of each message and may stop. Says how much was followed.
+    /// Follows bytes of the server; `heard` is told of each message and may stop. It is told too how many messages there were
+    /// since all that was sent was answered; none if they revealed anything. Says how much was followed.
     pub(super) fn server(
         &mut self,
         chunk: &[u8],
-        mut heard: impl FnMut(Heard, Sighting<'_>) -> ControlFlow<()>,
+        mut heard: impl FnMut(Heard, Option<usize>, Sighting<'_>) -> ControlFlow<()>,
     ) -> Result<usize, FramingError> {
         let state = &mut self.state;
-        self.server.feed(chunk, wanted_of_server, |sighting| heard(state.server(&sighting), sighting))
+        self.server.feed(chunk, wanted_of_server, |sighting| {
+            let meaning = state.server(&sighting);
+            heard(meaning, state.unsettled(), sighting)
+        })
+    }
+
+    /// The beginning of the answer that is being given was not told after all.
+    pub(super) fn take_back(&mut self) {
+        self.state.take_back();
     }
 
     /// Of the bytes followed last, how many at the end belong to an error or a notice that is not there as a whole: it is
@@ -144,6 +153,11 @@ impl Tracker {
     /// Since the session was idle last, the client has been told something that another server might tell otherwise.
     pub(super) fn is_revealing(&self) -> bool {
         self.state.is_revealing()
+    }
+
+    /// Since the session was idle last, the client has been told that a statement was done.
+    pub(super) fn has_done(&self) -> bool {
+        self.state.has_done()
     }
 
     /// What would have to be made anew at another server.

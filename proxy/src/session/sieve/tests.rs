@@ -67,6 +67,21 @@ fn is_sifted(#[case] messages: &[(u8, &str)], #[case] kinds: &str, #[case] words
     }
 }
 
+/// In one piece, as servers send it: what goes before a refusal and says nothing yet is not told.
+#[rstest]
+#[case::bound_only(&[(b'2', ""), FATAL], "", Some("57P01"))]
+#[case::behind_an_answer(&[COMMIT, READY, (b'1', ""), (b'2', ""), FATAL], "CZ", Some("57P01"))]
+#[case::behind_a_row(&[(b'2', ""), ROW, FATAL], "2D", Some("57P01"))]
+#[case::of_a_standby(&[STANDBY, (b'2', ""), READ_ONLY, READY], "S", Some("25006"))]
+#[case::an_error_that_is_told(&[(b'2', ""), ERROR, READY], "2EZ", None)]
+fn the_beginning_of_an_answer_is_withheld_with_its_end(
+    #[case] messages: &[(u8, &str)],
+    #[case] kinds: &str,
+    #[case] words: Option<&str>,
+) {
+    assert_eq!(sifted(messages, 1000), (kinds.to_owned(), words.map(str::to_owned)));
+}
+
 #[test]
 fn what_needs_no_change_is_not_copied() {
     let mut tracker = Tracker::new(Arc::new(Statements::default()));

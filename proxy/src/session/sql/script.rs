@@ -126,7 +126,7 @@ struct Statement<'a, 'b> {
     acts: &'b mut Vec<Act>,
 }
 
-impl<'a> Statement<'a, '_> {
+impl Statement<'_, '_> {
     fn read(mut self) -> Weight {
         // A query may begin with parentheses.
         let first = self.line.iter().find(|t| **t != Token::Sign(b'(')).copied();
@@ -135,11 +135,11 @@ impl<'a> Statement<'a, '_> {
         match first.as_slice() {
             b"begin" | b"start" => Weight::Nothing,
             b"rollback" | b"abort" if self.is(1, "prepared") => Weight::Lasting,
-            b"rollback" | b"abort" | b"savepoint" | b"release" | b"lock" | b"notify" => Weight::Undone,
+            b"rollback" | b"abort" | b"savepoint" | b"release" | b"lock" | b"notify" | b"show" | b"fetch"
+            | b"move" => Weight::Undone,
             b"commit" | b"end" => Weight::Lasting,
             b"set" => self.set(),
             b"reset" => self.reset(),
-            b"show" | b"fetch" | b"move" => Weight::Undone,
             b"select" | b"insert" | b"update" | b"delete" | b"merge" | b"with" | b"values" | b"table"
             | b"explain" | b"execute" => self.calls(0),
             b"prepare" => self.prepare(),
@@ -186,7 +186,7 @@ impl<'a> Statement<'a, '_> {
         for at in 0..self.line.len() {
             match self.line[at] {
                 Token::Word(word) if self.is_temporary(at, word) => {
-                    self.acts.push(Act::Leave(Trace::Temporary))
+                    self.acts.push(Act::Leave(Trace::Temporary));
                 }
                 Token::Sign(b'(') if at > from => weight = weight.max(self.call(at)),
                 Token::Word(_) | Token::Name(_) | Token::Text(_) | Token::Number | Token::Sign(_) => {}

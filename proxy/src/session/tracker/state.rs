@@ -55,6 +55,20 @@ struct Told {
     settled: usize,
     /// One of them said more than that a transaction has begun.
     revealing: bool,
+    /// One of them said that a statement was done, other than one that begins a transaction.
+    done: bool,
+}
+
+/// What the server takes in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Takes {
+    /// Messages.
+    #[default]
+    Messages,
+    /// The data of a COPY.
+    Data,
+    /// Nothing up to the next Sync.
+    Nothing,
 }
 
 #[derive(Debug)]
@@ -65,10 +79,7 @@ pub(super) struct State {
     awaited: VecDeque<Awaited>,
     /// What messages of the extended protocol do that no Sync has ended yet.
     unsynced: Option<Vec<Act>>,
-    /// The server passes over everything up to the next Sync.
-    skipping: bool,
-    /// The server takes in data.
-    copying: bool,
+    takes: Takes,
     /// The transaction's state as the last `ReadyForQuery` told it: I, T or E.
     status: u8,
     outcome: Outcome,
@@ -90,8 +101,7 @@ impl State {
             belongings: Belongings::default(),
             awaited: VecDeque::new(),
             unsynced: None,
-            skipping: false,
-            copying: false,
+            takes: Takes::Messages,
             status: b'I',
             outcome: Outcome::default(),
             open: Vec::new(),
@@ -126,7 +136,7 @@ impl State {
     }
 
     pub(super) fn may_pause(&self) -> bool {
-        !self.in_transaction() && self.unsynced.is_none() && !self.copying
+        !self.in_transaction() && self.unsynced.is_none() && self.takes != Takes::Data
     }
 
     pub(super) fn commits_alone(&self) -> bool {
@@ -138,8 +148,19 @@ impl State {
     }
 
     pub(super) fn unrevealed(&self) -> Option<usize> {
-        let Told { messages, settled, revealing } = self.told;
-        (!revealing && messages == settled).then_some(settled)
+        (self.unsettled() == Some(0)).then_some(self.told.settled)
+    }
+
+    pub(super) fn unsettled(&self) -> Option<usize> {
+        (!self.told.revealing).then(|| self.told.messages - self.told.settled)
+    }
+
+    pub(super) fn take_back(&mut self) {
+        self.told.messages = self.told.settled;
+    }
+
+    pub(super) fn has_done(&self) -> bool {
+        self.told.done
     }
 
     pub(super) fn is_revealing(&self) -> bool {
@@ -155,7 +176,7 @@ impl State {
     }
 
     pub(super) fn client(&mut self, Sighting { kind, prefix, whole, .. }: Sighting<'_>) {
-        if self.skipping && !matches!(kind, b'S' | b'X') {
+        if self.takes == Takes::Nothing && !matches!(kind, b'S' | b'X') {
             return;
         }
         match kind {
@@ -190,7 +211,9 @@ impl State {
                 self.unsynced.get_or_insert_default();
             }
             b'S' => {
-                self.skipping = false;
+                if self.takes == Takes::Nothing {
+                    self.takes = Takes::Messages;
+                }
                 let acts = self.unsynced.take().unwrap_or_default();
                 self.awaited.push_back(Awaited::Sync(acts));
             }
@@ -268,7 +291,9 @@ impl State {
                 let tag = prefix.strip_suffix(&[0]).unwrap_or(prefix);
                 self.outcome.committed |= tag == b"COMMIT";
                 self.outcome.rolled_back |= tag == b"ROLLBACK";
-                self.tell(matches!(tag, b"BEGIN" | b"START TRANSACTION" | b"SET" | b"RESET"));
+                let begins = matches!(tag, b"BEGIN" | b"START TRANSACTION" | b"SET" | b"RESET");
+                self.told.done |= !begins;
+                self.tell(begins);
             }
             b'E' => {
                 let fields = Fields::parse(prefix);
@@ -295,7 +320,7 @@ impl State {
             // While it takes in a COPY, the server passes over every Sync that was sent before its data.
             b'G' | b'W' => {
                 self.tell(false);
-                self.copying = true;
+                self.takes = Takes::Data;
                 while let Some(Awaited::Sync(_)) = self.awaited.front() {
                     if let Some(Awaited::Sync(acts)) = self.awaited.pop_front() {
                         self.unsynced.get_or_insert_default().extend(acts);
@@ -329,13 +354,13 @@ impl State {
         while self.awaited.front().is_some_and(|awaited| !matches!(awaited, Awaited::Sync(_))) {
             self.awaited.pop_front();
         }
-        self.skipping = self.awaited.is_empty() && self.unsynced.is_some();
-        self.copying = false;
+        let unsynced = self.awaited.is_empty() && self.unsynced.is_some();
+        self.takes = if unsynced { Takes::Nothing } else { Takes::Messages };
     }
 
     fn ready(&mut self, status: u8) {
         self.status = status;
-        self.copying = false;
+        self.takes = Takes::Messages;
         let acts = loop {
             match self.awaited.pop_front() {
                 Some(Awaited::Query(acts) | Awaited::Sync(acts)) => break acts,

@@ -31,7 +31,7 @@ impl Talk {
     fn hears(&mut self, kind: u8, body: &[u8], expected: Heard) -> &mut Self {
         let mut heard = Vec::new();
         for byte in begin(kind, |out| out.put_slice(body)) {
-            let seen = |meaning, _: Sighting<'_>| {
+            let seen = |meaning, _, _: Sighting<'_>| {
                 heard.push(meaning);
                 ControlFlow::Continue(())
             };
@@ -148,7 +148,7 @@ fn a_copy_in_the_simple_protocol_is_over_with_its_query() {
 fn a_query_too_long_to_look_through_counts_as_one_that_may_commit() {
     let mut talk = Talk::new();
     talk.client(b'Q', b"begin\0").server(b'Z', b"T");
-    talk.client(b'Q', &[b' '; TEXT + 1]).is(MAYBE);
+    talk.client(b'Q', &vec![b' '; TEXT + 1]).is(MAYBE);
 }
 
 #[test]
