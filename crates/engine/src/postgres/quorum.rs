@@ -11,12 +11,18 @@
 //!
 //! A quorum that was in the file when the server started needs neither, once the checkpointer has begun its work: it arms the
 //! flag before that.
+//!
+//! On a standby nothing is released, because no walsender counts there; but what is put in force there holds from the first commit
+//! after its promotion. The checkpointer runs on a standby too, and arms the flag there; that is shared memory, which a promotion leaves
+//! as it is. A standby that started with [`Quorum::Nobody`], as all followers do, is armed, and a reload that everybody was told of is
+//! enough: whoever streams after the promotion begins to by the new setting. One that started with none needs a restart point, for which
+//! the same holds as for a checkpoint.
 
 use super::place::PostgresPlace;
 use super::reload::{self, until};
 use super::settings::{self, Force, QUORUM, quorum_file, standby_names};
 use super::sql::{Held, QUICK, SLOW};
-use super::{files, place};
+use super::{files, place, slots};
 use crate::{EngineError, Quorum};
 use std::time::Duration;
 
@@ -61,6 +67,7 @@ pub(super) async fn put_in_force(
     let waited: String = waited.get(0);
     let armed = !waited.is_empty() && written.starts_with(&format!("# {:?}", Force::InForce));
     let late = "a walsender does not read the new quorum";
+    let standby: bool = sql.row(QUICK, "SELECT pg_catalog.pg_is_in_recovery()", &[]).await?.get(0);
     if !sql.row(QUICK, NOBODY_COUNTS, &[]).await?.get::<_, bool>(0) {
         settings::write_quorum(place, &Quorum::Nobody, Force::Asked)?;
         reload::complete(sql).await?;
@@ -70,7 +77,7 @@ pub(super) async fn put_in_force(
     reload::complete(sql).await?;
     match quorum {
         Quorum::None => {}
-        Quorum::Nobody | Quorum::Any { .. } if armed => {}
+        Quorum::Nobody | Quorum::Any { .. } if armed => armed_at_start(sql, quorum).await?,
         Quorum::Nobody | Quorum::Any { .. } => sql.execute(SLOW, "CHECKPOINT").await?,
     }
     let names: Vec<String> = match quorum {
@@ -79,7 +86,12 @@ pub(super) async fn put_in_force(
         }
         Quorum::Nobody | Quorum::None => Vec::new(),
     };
-    until(sql, WALSENDERS, late, IN_FORCE, &[&standby_names(quorum), &names]).await?;
+    if !standby {
+        until(sql, WALSENDERS, late, IN_FORCE, &[&standby_names(quorum), &names]).await?;
+    } else if let Quorum::Any { members, .. } = quorum {
+        // Those that are waited for can only come if they have a slot.
+        slots::keep(place, sql, members).await?;
+    }
     // From here on the file says that what it holds is in force.
     settings::write_quorum(place, quorum, Force::InForce)
 }

@@ -17,7 +17,7 @@ use tokio_postgres::{Client, NoTls, Row};
 /// The superuser, who can log in over the Unix socket only.
 pub(super) const SUPERUSER: &str = "berth";
 /// The database with Berth's own objects.
-const DATABASE: &str = "postgres";
+pub(super) const DATABASE: &str = "postgres";
 /// A local connection takes milliseconds; a starved machine may take longer.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long a question may take before the server counts as not answering.
