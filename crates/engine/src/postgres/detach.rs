@@ -10,7 +10,6 @@
 //! - Without any since the server's start, replay is done when it waits for a try to find more: it comes there only from the end.
 
 use super::place::PostgresPlace;
-use super::reload::until;
 use super::sql::{Held, QUICK};
 use super::status::log_position;
 use super::tail::{self, Cut};
@@ -22,59 +21,62 @@ use tokio_postgres::types::PgLsn;
 
 /// How long replay may take for what was received. More than this is far behind, and an election should not wait for it.
 const REPLAY: Duration = Duration::from_secs(4);
-/// How long replay may seem to have stopped in the middle before it is looked why.
-const LOOK: Duration = Duration::from_millis(10);
+/// Between two looks at replay.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+/// After so many looks it is asked what keeps replay.
+const PATIENCE: u32 = 10;
 
-/// Whether all is replayed, as far as SQL can tell.
-const REPLAYED: &str = "SELECT CASE
-    WHEN pg_catalog.pg_last_wal_receive_lsn() IS NULL THEN EXISTS (
-        SELECT FROM pg_catalog.pg_stat_activity WHERE backend_type OPERATOR(pg_catalog.=) 'startup'
-            AND wait_event OPERATOR(pg_catalog.=) 'RecoveryRetrieveRetryInterval')
-    ELSE pg_catalog.pg_last_wal_replay_lsn() OPERATOR(pg_catalog.>=) pg_catalog.pg_last_wal_receive_lsn() END";
-
-const POSITIONS: &str = "SELECT pg_catalog.pg_last_wal_replay_lsn() AS replayed, pg_catalog.pg_last_wal_receive_lsn() AS received,
+/// How far replay and the last receiver came, whether replay waits for more, and how the log is cut.
+const PROGRESS: &str = "SELECT pg_catalog.pg_last_wal_replay_lsn() AS replayed, pg_catalog.pg_last_wal_receive_lsn() AS received,
+    EXISTS (SELECT FROM pg_catalog.pg_stat_activity WHERE backend_type OPERATOR(pg_catalog.=) 'startup'
+        AND wait_event OPERATOR(pg_catalog.=) 'RecoveryRetrieveRetryInterval') AS waits,
     wal_block_size, bytes_per_wal_segment FROM pg_catalog.pg_control_init()";
 
-/// How far replay and the last receiver came, and how the log is cut.
-struct Positions {
+struct Progress {
     replayed: LogPosition,
-    received: LogPosition,
+    received: Option<LogPosition>,
+    waits: bool,
     cut: Cut,
 }
 
 /// Ends the stream, waits for replay, and tells the end.
 pub(super) async fn detach(place: &PostgresPlace, sql: &mut Held<'_>) -> Result<LogEnd, EngineError> {
     follow::part(place, sql).await?;
-    let replay = async {
-        while until(sql, LOOK, "", REPLAYED, &[]).await.is_err() {
-            if is_torn(place, sql).await? {
-                break;
-            }
-            follow::end_readers(sql).await?;
-        }
-        Ok(())
-    };
-    tokio::time::timeout(REPLAY, replay).await.unwrap_or_else(|_| {
+    let position = tokio::time::timeout(REPLAY, replay(place, sql)).await.unwrap_or_else(|_| {
         Err(EngineError::NotAnswering(format!("what was received is not replayed yet (waited {REPLAY:?})")))
     })?;
-    let end = LogEnd {
-        timeline: identify::identify(place).await?.timeline,
-        position: positions(sql).await?.replayed,
-    };
+    let end = LogEnd { position, ..identify::identify(place).await? };
     let seen = timelines::look(place)?;
-    match timelines::lure(place, &seen, end.timeline, end.position)? {
+    match timelines::lure(place, &seen, end)? {
         None => Ok(end),
         Some(to) => Err(timelines::lured("telling where the log ends", to)),
     }
 }
 
-/// Whether replay stands before a record that will never be whole.
-async fn is_torn(place: &PostgresPlace, sql: &mut Held<'_>) -> Result<bool, EngineError> {
-    let Positions { replayed, received, cut } = positions(sql).await?;
-    if received <= replayed {
-        // Done in the meantime, or nothing was received: the question itself tells.
-        return Ok(false);
+/// Waits until all is replayed, and tells how far that is.
+async fn replay(place: &PostgresPlace, sql: &mut Held<'_>) -> Result<LogPosition, EngineError> {
+    for look in 1.. {
+        let now = progress(sql).await?;
+        match now.received {
+            Some(received) if now.replayed >= received => return Ok(now.replayed),
+            Some(received) if look % PATIENCE == 0 => {
+                if is_torn(place, &now, received).await? {
+                    return Ok(now.replayed);
+                }
+                follow::end_readers(sql).await?;
+            }
+            // What was replayed before it came to wait is known only to a later look.
+            None if now.waits => return Ok(progress(sql).await?.replayed),
+            None if look % PATIENCE == 0 => follow::end_readers(sql).await?,
+            Some(_) | None => {}
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
     }
+    Err(EngineError::NotAnswering("replay never ends".to_owned()))
+}
+
+/// Whether replay stands before a record that will never be whole.
+async fn is_torn(place: &PostgresPlace, now: &Progress, received: LogPosition) -> Result<bool, EngineError> {
     let known = identify::identify(place).await?;
     let timeline = if known.position == received {
         known.timeline
@@ -82,16 +84,17 @@ async fn is_torn(place: &PostgresPlace, sql: &mut Held<'_>) -> Result<bool, Engi
         // It was received on another timeline, of which nothing is replayed yet: on the newest that there is.
         timelines::look(place)?.newest().unwrap_or(known.timeline)
     };
-    tail::is_torn(place, cut, timeline, replayed, received)
+    tail::is_torn(place, now.cut, timeline, now.replayed, received)
 }
 
-async fn positions(sql: &mut Held<'_>) -> Result<Positions, EngineError> {
-    let row = sql.row(QUICK, POSITIONS, &[]).await?;
-    let (replayed, received): (Option<PgLsn>, Option<PgLsn>) = (row.get(0), row.get(1));
+async fn progress(sql: &mut Held<'_>) -> Result<Progress, EngineError> {
+    let row = sql.row(QUICK, PROGRESS, &[]).await?;
+    let received: Option<PgLsn> = row.get("received");
     let size = |column: &str| u64::try_from(row.get::<_, i32>(column)).unwrap_or_default().max(1);
-    Ok(Positions {
-        replayed: log_position(replayed),
-        received: log_position(received),
+    Ok(Progress {
+        replayed: log_position(row.get("replayed")),
+        received: received.map(|lsn| log_position(Some(lsn))),
+        waits: row.get("waits"),
         cut: Cut { page: size("wal_block_size"), segment: size("bytes_per_wal_segment") },
     })
 }

@@ -22,12 +22,8 @@ pub(super) async fn promote(
     sql: &mut Held<'_>,
     timeline: Timeline,
 ) -> Result<LogPosition, EngineError> {
-    let before = "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.pg_last_wal_replay_lsn()";
-    let before = sql.row(QUICK, before, &[]).await?;
-    if before.get(0) {
-        let replayed = status::log_position(before.get(1));
-        let current = LogEnd { position: replayed, ..identify::identify(place).await? };
-        pave(place, current, timeline)?;
+    if sql.row(QUICK, "SELECT pg_catalog.pg_is_in_recovery()", &[]).await?.get(0) {
+        pave(place, sql, timeline).await?;
         let pgdata = place.pgdata();
         // Not made durable: a server that died with it must not be promoted when it comes back.
         let trigger = pgdata.join("promote");
@@ -57,25 +53,23 @@ fn step(timeline: Timeline) -> String {
 }
 
 /// Makes the allocated number the next free one, or refuses before anything has happened.
-fn pave(place: &PostgresPlace, current: LogEnd, wanted: Timeline) -> Result<(), EngineError> {
+async fn pave(place: &PostgresPlace, sql: &mut Held<'_>, wanted: Timeline) -> Result<(), EngineError> {
     let seen = timelines::look(place)?;
     // Numbers grow with the terms, so that one above the wanted means that its term is over.
-    let newest = seen.told.last().copied().unwrap_or_default().max(current.timeline);
-    if wanted <= newest {
+    if wanted <= seen.used() {
+        let used = seen.used();
         return Err(EngineError::Step {
             step: step(wanted),
-            reason: format!("the numbers up to {newest} are used already. A new term allocates the next"),
+            reason: format!("the numbers up to {used} are used already. A new term allocates the next"),
         });
     }
-    if let Some(to) = timelines::lure(place, &seen, current.timeline, current.position)? {
-        return Err(timelines::lured(&step(wanted), to));
-    }
-    let mut between = current.timeline.next();
-    while between < wanted {
-        if !seen.told.contains(&between) {
-            files::write(&timelines::history(place, between), b"")?;
+    if seen.foreign().next().is_some() {
+        let replayed = sql.row(QUICK, "SELECT pg_catalog.pg_last_wal_replay_lsn()", &[]).await?;
+        let end =
+            LogEnd { position: status::log_position(replayed.get(0)), ..identify::identify(place).await? };
+        if let Some(to) = timelines::lure(place, &seen, end)? {
+            return Err(timelines::lured(&step(wanted), to));
         }
-        between = between.next();
     }
-    Ok(())
+    seen.gaps(wanted).try_for_each(|between| files::write(&timelines::history(place, between), b""))
 }

@@ -9,7 +9,7 @@
 use super::files;
 use super::place::PostgresPlace;
 use super::status;
-use crate::EngineError;
+use crate::{EngineError, LogEnd};
 use berth_core::{LogPosition, Timeline};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -40,7 +40,7 @@ pub(super) fn begin(history: &str) -> Option<LogPosition> {
 /// What lies in the folder.
 pub(super) struct Seen {
     /// The timelines that have a history file.
-    pub(super) told: BTreeSet<Timeline>,
+    told: BTreeSet<Timeline>,
     /// The timelines that there is a piece of log of.
     logged: BTreeSet<Timeline>,
 }
@@ -67,6 +67,18 @@ impl Seen {
         self.logged.last().copied()
     }
 
+    /// The newest number that was ever used, as far as this folder knows.
+    pub(super) fn used(&self) -> Timeline {
+        self.told.last().copied().max(self.newest()).unwrap_or_default()
+    }
+
+    /// The numbers below this one, from the oldest timeline that there is a piece of log of on, that have no history file.
+    pub(super) fn gaps(&self, below: Timeline) -> impl Iterator<Item = Timeline> {
+        let oldest = self.logged.first().copied().unwrap_or(below);
+        let between = oldest.next().0..below.0;
+        between.map(Timeline).filter(|timeline| !self.told.contains(timeline))
+    }
+
     /// The timelines that are told of and that nothing is here of.
     pub(super) fn foreign(&self) -> impl Iterator<Item = Timeline> {
         let newest = self.newest().unwrap_or_default();
@@ -83,16 +95,11 @@ pub(super) fn sweep(place: &PostgresPlace, seen: &Seen, newest: Timeline) -> Res
 }
 
 /// The timeline that the running standby may have turned to without having anything of it.
-pub(super) fn lure(
-    place: &PostgresPlace,
-    seen: &Seen,
-    current: Timeline,
-    end: LogPosition,
-) -> Result<Option<Timeline>, EngineError> {
+pub(super) fn lure(place: &PostgresPlace, seen: &Seen, end: LogEnd) -> Result<Option<Timeline>, EngineError> {
     for timeline in seen.foreign() {
         let told = files::read(&history(place, timeline))?.unwrap_or_default();
         // One that left this timeline before the end is none of its descendants, and the server sees that too.
-        if ancestors(&told).any(|(ancestor, left)| ancestor == current && left >= end) {
+        if ancestors(&told).any(|(ancestor, left)| ancestor == end.timeline && left >= end.position) {
             return Ok(Some(timeline));
         }
     }
@@ -132,5 +139,23 @@ mod tests {
         assert_eq!(foreign(&[2, 3, 4], &[1]), [2, 3, 4]);
         assert_eq!(foreign(&[2, 5], &[1, 2]), [5]);
         assert_eq!(foreign(&[], &[]), Vec::<u32>::new());
+    }
+
+    #[test]
+    fn the_numbers_between_are_paved_and_none_is_used_twice() {
+        let seen = |told: &[u32], logged: &[u32]| Seen {
+            told: told.iter().copied().map(Timeline).collect(),
+            logged: logged.iter().copied().map(Timeline).collect(),
+        };
+        let gaps = |told: &[u32], logged: &[u32], below| {
+            seen(told, logged).gaps(Timeline(below)).map(|timeline| timeline.0).collect::<Vec<_>>()
+        };
+        assert_eq!(gaps(&[], &[1], 2), Vec::<u32>::new());
+        assert_eq!(gaps(&[], &[1], 4), [2, 3]);
+        // A promotion onto 6 finds all that lie before it one after the other, whichever of them it starts from.
+        assert_eq!(gaps(&[4], &[1, 4], 6), [2, 3, 5]);
+        assert_eq!(gaps(&[4], &[4], 6), [5]);
+        assert_eq!(seen(&[3], &[1, 2]).used(), Timeline(3));
+        assert_eq!(seen(&[], &[1, 2]).used(), Timeline(2));
     }
 }
