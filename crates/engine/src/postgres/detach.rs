@@ -19,6 +19,8 @@ use berth_core::LogPosition;
 use std::time::Duration;
 use tokio_postgres::types::PgLsn;
 
+/// How long all of it may take. An election goes on without this member, or waits for it while its server is started anew.
+const LIMIT: Duration = Duration::from_secs(6);
 /// How long replay may take for what was received. More than this is far behind, and an election should not wait for it.
 const REPLAY: Duration = Duration::from_secs(4);
 /// Between two looks at replay.
@@ -41,11 +43,18 @@ struct Progress {
 
 /// Ends the stream, waits for replay, and tells the end.
 pub(super) async fn detach(place: &PostgresPlace, sql: &mut Held<'_>) -> Result<LogEnd, EngineError> {
+    tokio::time::timeout(LIMIT, end(place, sql)).await.unwrap_or_else(|_| {
+        Err(EngineError::NotAnswering(format!("the stream and replay do not end (waited {LIMIT:?})")))
+    })
+}
+
+async fn end(place: &PostgresPlace, sql: &mut Held<'_>) -> Result<LogEnd, EngineError> {
+    let session = identify::open(place).await?;
     follow::part(place, sql).await?;
     let position = tokio::time::timeout(REPLAY, replay(place, sql)).await.unwrap_or_else(|_| {
         Err(EngineError::NotAnswering(format!("what was received is not replayed yet (waited {REPLAY:?})")))
     })?;
-    let end = LogEnd { position, ..identify::identify(place).await? };
+    let end = LogEnd { position, ..session.ask().await? };
     let seen = timelines::look(place)?;
     match timelines::lure(place, &seen, end)? {
         None => Ok(end),

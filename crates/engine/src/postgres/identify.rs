@@ -21,26 +21,45 @@ const ERROR: u8 = b'E';
 const TIMELINE: usize = 1;
 const POSITION: usize = 2;
 
-/// Asks. A standby answers with the timeline of the last record that it replayed, and with the furthest position that it holds on that
-/// timeline: beyond the replayed one only if its receiver last received on the same timeline.
-pub(super) async fn identify(place: &PostgresPlace) -> Result<LogEnd, EngineError> {
-    let odd =
-        |reason: &str| EngineError::NotAnswering(format!("no answer by the replication protocol: {reason}"));
-    match tokio::time::timeout(QUICK, exchange(place)).await {
-        Ok(Ok(heard)) => answer(&heard).map_err(|reason| odd(&reason)),
-        Ok(Err(error)) => Err(odd(&error.to_string())),
-        Err(_elapsed) => Err(odd(&format!("nothing within {QUICK:?}"))),
-    }
-}
+/// A session that was begun and not asked yet: making one takes the server longer than answering.
+pub(super) struct Session(UnixStream);
 
-/// Says all that there is to say at once, and hears the answers to their end.
-async fn exchange(place: &PostgresPlace) -> io::Result<Vec<u8>> {
+/// Begins a session.
+pub(super) async fn open(place: &PostgresPlace) -> Result<Session, EngineError> {
     let path = place.sockets().join(format!(".s.PGSQL.{}", place.port));
-    let mut stream = UnixStream::connect(path).await?;
+    let mut stream = UnixStream::connect(path).await.map_err(|error| odd(&error.to_string()))?;
     let mut said = BytesMut::new();
     // With a database: such a session comes in by the line that lets the superuser in.
     let who = [("user", SUPERUSER), ("database", DATABASE), ("replication", "database")];
-    frontend::startup_message(who, &mut said)?;
+    frontend::startup_message(who, &mut said).map_err(|error| odd(&error.to_string()))?;
+    stream.write_all(&said).await.map_err(|error| odd(&error.to_string()))?;
+    Ok(Session(stream))
+}
+
+impl Session {
+    /// Asks, and ends the session. A standby answers with the timeline of the last record that it replayed, and with the furthest position
+    /// that it holds on that timeline: beyond the replayed one only if its receiver last received on the same timeline.
+    pub(super) async fn ask(self) -> Result<LogEnd, EngineError> {
+        match tokio::time::timeout(QUICK, exchange(self.0)).await {
+            Ok(Ok(heard)) => answer(&heard).map_err(|reason| odd(&reason)),
+            Ok(Err(error)) => Err(odd(&error.to_string())),
+            Err(_elapsed) => Err(odd(&format!("nothing within {QUICK:?}"))),
+        }
+    }
+}
+
+/// Begins a session and asks.
+pub(super) async fn identify(place: &PostgresPlace) -> Result<LogEnd, EngineError> {
+    open(place).await?.ask().await
+}
+
+fn odd(reason: &str) -> EngineError {
+    EngineError::NotAnswering(format!("no answer by the replication protocol: {reason}"))
+}
+
+/// Says all that there is to say at once, and hears the answers to their end.
+async fn exchange(mut stream: UnixStream) -> io::Result<Vec<u8>> {
+    let mut said = BytesMut::new();
     frontend::query("IDENTIFY_SYSTEM", &mut said)?;
     frontend::terminate(&mut said);
     stream.write_all(&said).await?;

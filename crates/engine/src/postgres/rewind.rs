@@ -14,7 +14,7 @@
 
 use super::control::{self, Control, Ended};
 use super::place::{PostgresPlace, text};
-use super::{conninfo, files, keys, program, settings, start, status, timelines, volume};
+use super::{conninfo, files, keys, orphans, program, settings, start, status, timelines, volume};
 use crate::{EngineError, Peer};
 use berth_core::{LogPosition, MemberId, Term};
 use rustix::process::{Pid, Signal, kill_process};
@@ -180,7 +180,7 @@ async fn stop_in_order(place: &PostgresPlace) -> Result<(), EngineError> {
         reason,
     };
     start::prepare(place, None).await?;
-    let sockets = place.run.join("rewind");
+    let sockets = orphans::sockets(place);
     files::folder(&sockets)?;
     let mut command = Command::new(place.program("postgres"));
     let config = place.config_file(settings::SERVER);

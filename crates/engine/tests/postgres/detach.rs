@@ -1,7 +1,7 @@
 //! Where a standby's log ends, and that nothing is added to it after that was said.
 
 use crate::inside::inside;
-use crate::world::{Blocked, Cluster, Member, eventually, settings};
+use crate::world::{Blocked, Cluster, Member, eventually, settings, signal};
 use berth_core::{LogPosition, Term, Timeline};
 use berth_engine::{Boot, Engine, EngineError, LogEnd, Quorum};
 use std::fs;
@@ -172,6 +172,31 @@ fn a_reader_does_not_hold_an_election_up() {
         let end = standby.engine.detach().await.unwrap();
         assert!(end.position >= written, "{end:?} {written}");
         session.has_ended();
+        primary.stop();
+        standby.stop();
+    });
+}
+
+#[test]
+fn a_standby_that_does_not_answer_is_given_up_and_asked_again() {
+    inside("detach::a_standby_that_does_not_answer_is_given_up_and_asked_again", async || {
+        let mut cluster = Cluster::serving(Term(1)).await;
+        cluster.join(1, Term(1)).await;
+        let [primary, standby, _] = &mut cluster.members[..] else { panic!("three members") };
+        caught_up(standby, flushed(primary).await).await;
+        let startup = standby.processes("startup").await;
+        signal("STOP", &startup);
+        let start = Instant::now();
+        let error = standby.engine.detach().await.unwrap_err();
+        assert!(error.retryable() && start.elapsed() < Duration::from_secs(15), "{error}");
+        signal("CONT", &startup);
+        let end = standby.engine.detach().await.unwrap();
+        assert_eq!(end.timeline, Timeline(2));
+        // It was left neither paused nor attached.
+        let source = primary.peer(Term(1));
+        primary.superuser("INSERT INTO public.written (what) VALUES ('later')").await;
+        standby.engine.follow(Some(&source)).await.unwrap();
+        eventually("it goes on", async || standby.rows().await == "later").await;
         primary.stop();
         standby.stop();
     });

@@ -15,7 +15,6 @@ mod detach;
 mod inside;
 mod promote;
 mod rewind;
-mod scratch;
 mod world;
 
 use berth_core::topology::{Access, Identity};
