@@ -11,7 +11,10 @@
     reason = "a test fails by panicking, and shows the servers' logs then"
 )]
 
+mod detach;
 mod inside;
+mod promote;
+mod rewind;
 mod world;
 
 use berth_core::topology::{Access, Identity};
