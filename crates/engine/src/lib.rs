@@ -8,6 +8,6 @@ pub mod logs;
 pub mod postgres;
 
 pub use engine::{
-    Boot, Engine, EngineError, LocalStatus, LogEnd, Peer, Quorum, ServerCommand, Settings, SettingsOutcome, Standby,
-    TermRow, Volume,
+    Boot, Engine, EngineError, LocalStatus, LogEnd, Peer, Quorum, ServerCommand, Settings, SettingsOutcome,
+    Standby, TermRow, Volume,
 };
