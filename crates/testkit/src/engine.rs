@@ -14,8 +14,8 @@ use berth_core::topology::Access;
 use berth_core::{LogPosition, MemberId, Timeline};
 use berth_engine::logs::LogDialect;
 use berth_engine::{
-    Boot, Engine, EngineError, LocalStatus, LogEnd, Peer, Quorum, ServerCommand, Settings, SettingsOutcome, TermRow,
-    Volume,
+    Boot, Engine, EngineError, LocalStatus, LogEnd, Peer, Quorum, ServerCommand, Settings, SettingsOutcome,
+    TermRow, Volume,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -78,9 +78,7 @@ impl Engine for FakeEngine {
     }
 
     async fn detach(&self) -> Result<LogEnd, EngineError> {
-        self.fleet.on(&self.member, |member| member.follow(None))?;
-        let status = self.fleet.status(&self.member)?;
-        Ok(LogEnd { timeline: status.timeline, position: status.position })
+        self.fleet.on(&self.member, member::Member::detach)
     }
 
     async fn rewind(&self, peer: &Peer) -> Result<(), EngineError> {
