@@ -1,9 +1,9 @@
 //! Taking back what a former primary's data has and its successor's history has not.
 //!
 //! `pg_rewind` leaves the data unusable if it is broken off, so it runs only after a run that writes nothing has found that it can
-//! be done. From then on until its end a note lies beside the data: no server starts on it. With the note lie the last pieces of the data's
-//! own log, which the rewind needs and overwrites; with them it can be repeated, but only against the same source in the same term, because
-//! what was copied so far holds what another may have lost.
+//! be done. From then on until its end a note lies beside the data: no server starts on it. With the note lie copies of what the rewind
+//! reads of the data's own log, because it truncates all files that the source has too before it fills them. With them it can be repeated,
+//! but only against the same source in the same term: what was copied so far holds what another may have lost.
 //!
 //! `pg_rewind` wants a database that was stopped in order. It would make one of any other by `postgres --single`, which refuses to be a
 //! standby, and is a primary otherwise: it adds to the log. Here the server is started as the standby that it always is, pointed
@@ -42,7 +42,7 @@ struct Note {
 enum Verdict {
     /// All of the data is in the peer's history.
     Agreed,
-    /// The histories parted here.
+    /// The histories parted; this checkpoint is the last that they share.
     Parted(LogPosition),
 }
 
@@ -86,15 +86,15 @@ async fn first(place: &PostgresPlace, peer: &Peer) -> Result<(), EngineError> {
         control = control::read(place).await?;
     }
     let said = pg_rewind(place, peer, &["--dry-run"]).await?;
-    let parted = match verdict(&said) {
+    let shared = match verdict(&said) {
         Some(Verdict::Agreed) => return Ok(()),
-        Some(Verdict::Parted(at)) => at,
+        Some(Verdict::Parted(shared)) => shared,
         None => {
-            let reason = format!("it said neither where the histories parted nor that they did not: {said}");
+            let reason = format!("it said neither that the histories parted nor that they did not: {said}");
             return Err(EngineError::Step { step: step(peer), reason });
         }
     };
-    put_aside(place, &control, parted)?;
+    put_aside(place, &control, shared)?;
     let Peer { member, address, term } = peer.clone();
     let written = serde_json::to_vec(&Note { member, address, term })
         .map_err(|error| files::failed("rendering", &note(place))(error.into()))?;
@@ -144,20 +144,20 @@ fn verdict(said: &str) -> Option<Verdict> {
     if said.contains("no rewind required") {
         return Some(Verdict::Agreed);
     }
-    let (_, rest) = said.split_once("servers diverged at WAL location ")?;
+    let (_, rest) = said.split_once("rewinding from last common checkpoint at ")?;
     status::parse(rest.split_whitespace().next()?).map(Verdict::Parted)
 }
 
-/// Copies the log from where the histories parted: the pieces before are the same at the source, and these are not.
-fn put_aside(place: &PostgresPlace, control: &Control, parted: LogPosition) -> Result<(), EngineError> {
+/// Copies what the rewind reads of the data's own log: from the last shared checkpoint to its end, and which timelines it went.
+fn put_aside(place: &PostgresPlace, control: &Control, shared: LogPosition) -> Result<(), EngineError> {
     files::remove_folder(&folder(place))?;
     files::folder(&folder(place))?;
     for name in files::names(&timelines::folder(place))? {
-        let wanted = control
+        let read = control
             .cut
             .bytes(&name)
-            .is_some_and(|bytes| bytes.end > parted.0 && bytes.start <= control.reached.0);
-        if wanted {
+            .is_some_and(|bytes| bytes.end > shared.0 && bytes.start <= control.reached.0);
+        if read || name.ends_with(".history") {
             files::copy(&timelines::folder(place).join(&name), &folder(place).join(&name))?;
         }
     }
@@ -233,10 +233,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_that_writes_nothing_tells_whether_and_where_the_histories_parted() {
+    fn a_run_that_writes_nothing_tells_whether_the_histories_parted_and_what_they_share() {
         let parted = "pg_rewind: servers diverged at WAL location 0/5000148 on timeline 2\n\
             pg_rewind: rewinding from last common checkpoint at 0/5000060 on timeline 2\npg_rewind: Done!\n";
-        assert_eq!(verdict(parted), Some(Verdict::Parted(LogPosition(0x0500_0148))));
+        assert_eq!(verdict(parted), Some(Verdict::Parted(LogPosition(0x0500_0060))));
         let agreed =
             "pg_rewind: source and target cluster are on the same timeline\npg_rewind: no rewind required\n";
         assert_eq!(verdict(agreed), Some(Verdict::Agreed));

@@ -19,6 +19,10 @@ fn the_first_commit_after_a_promotion_waits_for_the_new_names() {
         candidate.engine.detach().await.unwrap();
         follower.engine.detach().await.unwrap();
         candidate.engine.set_quorum(&quorum).await.unwrap();
+        assert_eq!(
+            candidate.superuser("SHOW synchronous_standby_names").await,
+            r#"ANY 1 ("aaaaa_t2", "bbbbb_t2", "ccccc_t2")"#
+        );
         // Whoever is to acknowledge must be able to come at once.
         assert_eq!(
             candidate
