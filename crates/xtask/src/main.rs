@@ -8,6 +8,7 @@ mod generate;
 mod install;
 mod kube;
 mod run;
+mod simulate;
 mod suite;
 mod tidy;
 
@@ -39,6 +40,8 @@ enum Task {
     DemoStory,
     /// Makes the files that are made from the types: `crds/` and `docs/api.md`.
     Generate(generate::Arguments),
+    /// Runs clusters in simulated time, each decided by its seed, and holds them against what is promised.
+    Simulate(simulate::Arguments),
     /// The rules that no compiler knows: file heads, file sizes, who may import whom, words that do not belong here.
     Tidy,
     /// Brings up the local Kubernetes; it runs on until `down`.
@@ -62,6 +65,7 @@ fn main() -> anyhow::Result<()> {
         Task::Demo => demo::demo(),
         Task::DemoStory => demo::story(),
         Task::Generate(arguments) => generate::run(&arguments),
+        Task::Simulate(arguments) => simulate::run(&arguments),
         Task::Tidy => tidy::run(),
         Task::Up(arguments) => kube::up(arguments),
         Task::Down(which) => kube::down(&which),

@@ -1,6 +1,6 @@
 //! The suites behind `make check` and `make test`, in the order that finds a mistake soonest.
 
-use crate::{generate, install, run, tidy};
+use crate::{generate, install, run, simulate, tidy};
 use anyhow::Result;
 use berth_e2e_kubernetes::{Progress, image, packages, parts};
 
@@ -29,6 +29,7 @@ pub(crate) fn check() -> Result<()> {
 /// Every test: without a cluster, of the local Kubernetes itself, and the stories on it.
 pub(crate) fn test() -> Result<()> {
     check()?;
+    simulate::campaign()?;
     storage_driver()?;
     run::shown(run::cargo(&["test", "--package", "berth-e2e-kubernetes", "--locked"]))?;
     install::on_a_fresh_cluster(|| {

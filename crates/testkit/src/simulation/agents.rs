@@ -69,7 +69,7 @@ impl World {
     }
 
     /// Something happens to an agent that is at work.
-    pub(super) fn to_agent(&mut self, who: Who, life: Life, what: ToAgent) {
+    pub(super) fn agent_does(&mut self, who: Who, life: Life, what: ToAgent) {
         match what {
             ToAgent::Hears(event) => self.tell(who, *event),
             ToAgent::Message { from, message } => {
@@ -86,8 +86,8 @@ impl World {
                 }
             }
             ToAgent::Asks { number } => {
-                let due = |agent: &&mut Agent| agent.asking.number == number && !agent.asking.under_way;
-                if self.agent(who, life).filter(due).is_some() {
+                let due = |agent: &mut Agent| agent.asking.number == number && !agent.asking.under_way;
+                if self.agent(who, life).is_some_and(due) {
                     self.ask(who);
                 }
             }
@@ -141,7 +141,7 @@ impl World {
                 let overdue = Event::Announced { number, result: Err("no answer".to_owned()) };
                 self.plan(REQUEST, Happening::hears(who, life, overdue));
             }
-            Action::Send { to, address, message } => self.send(who, &to, &address, message),
+            Action::Send { to, address, message } => self.send(who, &to, &address, &message),
             Action::Confirm { number } => {
                 let asked = self.local(who);
                 self.request(who, life, Request::Confirm { number, asked });
@@ -159,7 +159,7 @@ impl World {
         self.plan(delay, Happening::Request { who, life, request });
     }
 
-    fn send(&mut self, who: Who, to: &berth_core::MemberId, address: &str, message: Message) {
+    fn send(&mut self, who: Who, to: &berth_core::MemberId, address: &str, message: &Message) {
         let (Some(to), Some(address)) = (Who::of(to), Address::parse(address)) else { return };
         let way = Way::between(who, to, Plane::Words);
         if address.who != to || !self.network.passes(way) {

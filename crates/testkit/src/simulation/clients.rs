@@ -97,7 +97,7 @@ impl World {
         self.clients.rows.insert(row, Row { writer, proxy, fate: Fate::Sent });
         self.clients.open += 1;
         self.plan(PATIENCE, Happening::GivesUp { row });
-        let sent = self.to_database(proxy, address, term, Asking::Write { row });
+        let sent = self.question(proxy, address, term, Asking::Write { row });
         if !sent {
             self.refuse(row, proxy, address.who);
         }
@@ -109,12 +109,12 @@ impl World {
         self.plan(pause, Happening::Reads { reader });
         let proxy = self.proxy_of(reader);
         if let Some((address, term)) = self.target(proxy) {
-            self.to_database(proxy, address, term, Asking::Read);
+            self.question(proxy, address, term, Asking::Read);
         }
     }
 
     /// Sends a question to where the route says; false if nobody is there to take it.
-    fn to_database(&mut self, proxy: u8, address: Address, term: Term, asking: Asking) -> bool {
+    fn question(&mut self, proxy: u8, address: Address, term: Term, asking: Asking) -> bool {
         let way = Way { from: Place::Proxy(proxy), to: Place::Member(address.who), plane: Plane::Data };
         if !self.network.passes(way) {
             // It is lost, and nobody says so.

@@ -21,8 +21,8 @@ pub(super) struct Member {
     pub slow: u32,
     pub flaky: u32,
     pub late: u32,
-    /// The ledger as it would be after a loss of power, if it was not made to last.
-    pub lasting: Option<Option<Ledger>>,
+    /// The ledger as it would be after a loss of power.
+    pub lasting: Lasting,
 }
 
 impl Member {
@@ -37,7 +37,7 @@ impl Member {
             slow: 0,
             flaky: 0,
             late: 0,
-            lasting: None,
+            lasting: Lasting::AsWritten,
         }
     }
 
@@ -71,6 +71,16 @@ impl Member {
         };
         self.slow == 0 && self.flaky == 0 && self.late == 0 && self.pod.as_ref().is_some_and(at_work)
     }
+}
+
+/// What a loss of power leaves of the ledger.
+#[derive(Debug, Clone, Default)]
+pub(super) enum Lasting {
+    /// What was written.
+    #[default]
+    AsWritten,
+    /// An older one, or none.
+    Older(Option<Ledger>),
 }
 
 /// A pod. The warden in it is as good as the pod itself.

@@ -23,19 +23,19 @@ pub enum Flaw {
 }
 
 impl Options {
-    pub(super) fn forgets_promises(&self) -> bool {
+    pub(super) fn forgets_promises(self) -> bool {
         self.flaw == Some(Flaw::PromiseNotDurable)
     }
 
-    pub(super) fn overtakes(&self) -> bool {
+    pub(super) fn overtakes(self) -> bool {
         self.flaw == Some(Flaw::LedgersOvertake)
     }
 
-    pub(super) fn forgets_terms_in_names(&self) -> bool {
+    pub(super) fn forgets_terms_in_names(self) -> bool {
         self.flaw == Some(Flaw::NoTermInNames)
     }
 
-    pub(super) fn obeys_old_routes(&self) -> bool {
+    pub(super) fn obeys_old_routes(self) -> bool {
         self.flaw == Some(Flaw::OldRouteObeyed)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::clock::{Clock, Time};
 use super::happening::{Happening, Life};
-use super::member::{Pod, Process};
+use super::member::{Lasting, Pod, Process};
 use super::names::Who;
 use super::world::World;
 use berth_core::election::{Event, Moment, ProcessNews, Run};
@@ -141,7 +141,8 @@ impl World {
         self.databases.crash(who, 0);
         let Some(member) = self.members.get_mut(&who) else { return };
         member.pod = None;
-        if let (Some(lasting), Some(disk)) = (member.lasting.take(), self.databases.disks.get_mut(&who)) {
+        let lasting = std::mem::take(&mut member.lasting);
+        if let (Lasting::Older(lasting), Some(disk)) = (lasting, self.databases.disks.get_mut(&who)) {
             disk.ledger = lasting;
         }
     }

@@ -12,9 +12,9 @@ use berth_core::topology::{Durability, DurabilityMode, OnLoss};
 use std::time::Duration;
 
 /// How long things go wrong.
-const TROUBLED: Duration = Duration::from_secs(60);
+const TROUBLED: Duration = Duration::from_mins(1);
 /// How long it may take until all is well again.
-const HEALS: Duration = Duration::from_secs(60);
+const HEALS: Duration = Duration::from_mins(1);
 /// How long all must stay well.
 const STAYS: Duration = Duration::from_secs(6);
 /// How long what is under way takes to end when nobody writes any more.
@@ -103,8 +103,7 @@ fn live(world: &mut World) {
 /// After all is healed, everything comes to be well, and stays so.
 pub(super) fn heals(world: &mut World) {
     let end = world.now.after(HEALS);
-    loop {
-        let Some(amiss) = world.amiss() else { break };
+    while let Some(amiss) = world.amiss() {
         if world.now >= end {
             let waits = world.waits();
             world

@@ -33,7 +33,7 @@ pub(super) struct Connections {
 
 impl World {
     /// Something happens to a server that is at work.
-    pub(super) fn to_server(&mut self, who: Who, life: Life, what: ToServer) {
+    pub(super) fn server_does(&mut self, who: Who, life: Life, what: ToServer) {
         match what {
             ToServer::Connects { attempt } => {
                 if self.process(who, life).is_some_and(|process| process.attempt == attempt) {

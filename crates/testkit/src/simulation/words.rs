@@ -24,7 +24,7 @@ pub(super) fn rule(rule: &Rule) -> String {
         Phase::Electing => "electing",
         Phase::Switching => "switching",
     };
-    let mut text = format!(
+    let text = format!(
         "term {} {phase}, primary {}, timeline {}, {} of {{{}}}, {} grants",
         rule.term,
         member(&rule.primary.member),
@@ -33,18 +33,11 @@ pub(super) fn rule(rule: &Rule) -> String {
         members(&rule.voters),
         rule.grants
     );
-    if let Some(coordinator) = &rule.coordinator {
-        text += &format!(", coordinator {}", member(&coordinator.member));
-    }
-    if let Some(proposal) = &rule.proposal {
-        text += &format!(
-            ", chosen {} with {} of {{{}}}",
-            member(&proposal.candidate.member),
-            proposal.acks,
-            members(&proposal.voters)
-        );
-    }
-    text
+    let coordinator = rule.coordinator.as_ref().map(|it| format!(", coordinator {}", member(&it.member)));
+    let proposal = rule.proposal.as_ref().map(|it| {
+        format!(", chosen {} with {} of {{{}}}", member(&it.candidate.member), it.acks, members(&it.voters))
+    });
+    [Some(text), coordinator, proposal].into_iter().flatten().collect()
 }
 
 fn peer(peer: &Peer) -> String {

@@ -130,7 +130,7 @@ impl World {
                 if agent.frozen {
                     agent.inbox.push(Happening::Agent { who, life, what });
                 } else {
-                    self.to_agent(who, life, what);
+                    self.agent_does(who, life, what);
                 }
             }
             Happening::Server { who, life, what } => {
@@ -138,7 +138,7 @@ impl World {
                 if process.frozen {
                     process.stalled.push(Happening::Server { who, life, what });
                 } else {
-                    self.to_server(who, life, what);
+                    self.server_does(who, life, what);
                 }
             }
             Happening::Request { who, life, request } => self.request_arrives(who, life, request),
