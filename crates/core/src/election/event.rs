@@ -134,6 +134,7 @@ pub enum ProcessNews {
 
 /// What came of an effect. It repeats what was done, so that nobody has to remember what was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is moved once")]
 pub enum Outcome {
     /// What lies on the volume.
     Inspected(Volume),

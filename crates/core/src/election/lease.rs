@@ -27,7 +27,7 @@ pub(super) fn lengthened(time: Duration) -> Duration {
 }
 
 fn shortened(time: Duration) -> Duration {
-    time - time / 100
+    time.saturating_sub(time / 100)
 }
 
 /// Whether the rule's primary needs a lease: whether a set of members without it could elect another. Also while it hands over.
@@ -72,16 +72,25 @@ pub(super) fn must_confirm(state: &State, rule: &Rule, now: Moment) -> bool {
     serves && near && !asked_lately && (state.contact.confirming.is_none() || stuck)
 }
 
+/// What the warden is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Words {
+    /// The server may run until then.
+    Until(Moment),
+    /// It may run on.
+    Open,
+}
+
 /// What the warden should be told, if anything new.
-pub(super) fn to_tell(state: &State, rule: &Rule) -> Option<Option<Moment>> {
+pub(super) fn to_tell(state: &State, rule: &Rule) -> Option<Words> {
     let writes = state.server.up().is_some_and(super::Up::writes);
     if !writes || rule.primary != state.me.identity || *rule.leader() != rule.primary {
         return None;
     }
     if !needed(rule) {
-        return state.contact.leased.is_some().then_some(None);
+        return state.contact.leased.is_some().then_some(Words::Open);
     }
     let end = end(state, rule)?;
     let worth = state.contact.leased.is_none_or(|told| end.since(told) >= WORTH_TELLING);
-    worth.then_some(Some(end))
+    worth.then_some(Words::Until(end))
 }

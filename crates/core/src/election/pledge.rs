@@ -17,9 +17,8 @@ use crate::topology::Intent;
 /// The next thing to do before the answer; none when it can be given.
 pub(super) fn step(state: &State, intent: &Intent, known: &KnownRule, term: Term) -> Option<Step> {
     let ledger = state.notes.ledger()?;
-    let volume = match &state.volume {
-        None => return Some(Step::act(Effect::Inspect)),
-        Some(volume) => volume,
+    let Some(volume) = &state.volume else {
+        return Some(Step::act(Effect::Inspect));
     };
     match (&state.server, volume) {
         (Server::Unknown, _) => return Some(Step::Wait(Wait::Warden)),

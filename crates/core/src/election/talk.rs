@@ -111,9 +111,13 @@ fn hold(state: &mut State, known: &KnownRule, now: Moment, actions: &mut Vec<Act
         state.contact.confirm_sent = Some(now);
         actions.push(Action::Confirm { number });
     }
-    if let Some(lease) = lease::to_tell(state, &known.rule) {
-        state.contact.leased = lease;
-        actions.push(Action::Lease(lease));
+    if let Some(words) = lease::to_tell(state, &known.rule) {
+        let until = match words {
+            lease::Words::Until(end) => Some(end),
+            lease::Words::Open => None,
+        };
+        state.contact.leased = until;
+        actions.push(Action::Lease(until));
     }
 }
 

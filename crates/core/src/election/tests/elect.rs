@@ -91,7 +91,7 @@ fn coordinator() -> Story {
 #[test]
 fn one_recruit_is_not_enough_and_the_best_log_of_enough_leads() {
     let mut story = coordinator();
-    story.pass(Duration::from_secs(60));
+    story.pass(Duration::from_mins(1));
     assert_eq!(story.doing, None);
     assert_eq!(story.wait(), Some(&Wait::Recruits { term: Term(5), have: 1, needed: 2 }));
     assert_eq!(story.last_to('c'), Some(&Message::Recruit { term: Term(5) }));
@@ -151,7 +151,7 @@ fn a_killed_primary_without_enough_voters_must_lead_itself() {
 fn an_empty_volume_counts_for_nothing() {
     let mut story = coordinator();
     story.told('c', pledged(5, Log::Nothing));
-    story.pass(Duration::from_secs(60));
+    story.pass(Duration::from_mins(1));
     assert_eq!(story.doing, None);
 }
 

@@ -218,7 +218,9 @@ fn a_primary_that_does_not_serve_before_anybody_is_elected(
     let (_, plan) = planned(&wish(3), |world| {
         let first = primary(world);
         world.pods.get_mut(first.as_str()).unwrap().ready = false;
-        lost.iter().for_each(|who| drop(world.pods.remove(&named(&settled, who))));
+        for who in lost {
+            drop(world.pods.remove(&named(&settled, who)));
+        }
     });
     let (holds, said, words) = condition(&plan, ConditionType::Available);
     assert_eq!((holds, said), (Truth::False, reason));
