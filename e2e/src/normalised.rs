@@ -22,9 +22,15 @@ const VOLATILE: &[&str] = &[
 /// Annotations of Berth whose value differs by design: a nonce, a time, and a counter that skips a number after a crash between persisting and using it.
 const OWN_BY_CHANCE: &[&str] =
     &["berth.dev/bootstrap-grant", "berth.dev/bootstrapped", "berth.dev/member-counter"];
-/// Annotations that others write while they bind and place.
-const FOREIGN_ANNOTATIONS: &[&str] =
-    &["volume.kubernetes.io", "volume.beta.kubernetes.io", "pv.kubernetes.io", "kubectl.kubernetes.io"];
+/// Annotations and labels that others write while they bind and place. Which of two replicas came to which zone is the scheduler's choice, and
+/// the API server copies it onto the pod.
+const FOREIGN_KEYS: &[&str] = &[
+    "volume.kubernetes.io",
+    "volume.beta.kubernetes.io",
+    "pv.kubernetes.io",
+    "kubectl.kubernetes.io",
+    "topology.kubernetes.io",
+];
 
 impl Database {
     /// Every object of its namespace, by kind and normalised name, in a form that is equal for two clusters that were made alike.
@@ -71,7 +77,7 @@ fn normalise(value: Value, names: &BTreeMap<String, String>, secret: bool) -> Va
         Value::Object(map) => Value::Object(
             map.into_iter()
                 .filter(|(key, _)| !VOLATILE.contains(&key.as_str()))
-                .filter(|(key, _)| !FOREIGN_ANNOTATIONS.iter().any(|prefix| key.starts_with(prefix)))
+                .filter(|(key, _)| !FOREIGN_KEYS.iter().any(|prefix| key.starts_with(prefix)))
                 .filter(|(key, _)| !OWN_BY_CHANCE.contains(&key.as_str()))
                 .map(|(key, value)| {
                     let value = if secret && key == "data" { keys_only(value) } else { value };

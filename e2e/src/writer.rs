@@ -34,12 +34,16 @@ pub struct Writer {
     record: Arc<Mutex<Record>>,
     thread: Option<JoinHandle<Result<()>>>,
     tenant: Arc<Tenant>,
+    /// The highest number that an earlier writer left; this one's are above it.
+    earlier: u64,
 }
 
 impl Writer {
-    /// Makes the table and begins to write.
+    /// Makes the table, if an earlier writer has not, and begins to write.
     pub fn start(tenant: Tenant) -> Result<Self> {
         tenant.query("create table if not exists acknowledged (n bigint primary key)")?;
+        let earlier = tenant.query("select coalesce(max(n), 0) from acknowledged")?;
+        let earlier = earlier.parse().context("the highest number is no number")?;
         let tenant = Arc::new(tenant);
         let stop = Arc::new(AtomicBool::new(false));
         let progress = Arc::new(AtomicU64::new(0));
@@ -47,9 +51,9 @@ impl Writer {
         let thread = {
             let (tenant, stop, progress, record) =
                 (tenant.clone(), stop.clone(), progress.clone(), record.clone());
-            std::thread::spawn(move || write(&tenant, &stop, &progress, &record))
+            std::thread::spawn(move || write(&tenant, earlier, &stop, &progress, &record))
         };
-        let writer = Self { stop, progress, record, thread: Some(thread), tenant };
+        let writer = Self { stop, progress, record, thread: Some(thread), tenant, earlier };
         writer.wait_for_more(1)?;
         Ok(writer)
     }
@@ -78,7 +82,7 @@ impl Writer {
         let record = self.record.lock().map_err(|_| anyhow::anyhow!("the writer panicked"))?.clone();
         let there: BTreeSet<u64> = self
             .tenant
-            .query("select n from acknowledged")?
+            .query(&format!("select n from acknowledged where n > {}", self.earlier))?
             .lines()
             .map(str::parse)
             .collect::<Result<_, _>>()?;
@@ -151,8 +155,14 @@ impl Session {
     }
 }
 
-fn write(tenant: &Tenant, stop: &AtomicBool, progress: &AtomicU64, record: &Mutex<Record>) -> Result<()> {
-    let mut n = 0;
+fn write(
+    tenant: &Tenant,
+    earlier: u64,
+    stop: &AtomicBool,
+    progress: &AtomicU64,
+    record: &Mutex<Record>,
+) -> Result<()> {
+    let mut n = earlier;
     let mut last = Instant::now();
     let mut session = Session::open(tenant)?;
     while !stop.load(Ordering::Acquire) {

@@ -10,6 +10,7 @@ mod query;
 
 pub use connect::{BackendStream, Connector, cancel};
 pub use error::{BackendError, ErrorKind};
+pub(crate) use login::LONGEST;
 pub use login::{Backend, Credentials};
 pub use query::Row;
 pub(crate) use query::answer;

@@ -7,6 +7,7 @@ use crate::drain::Drain;
 use crate::listener::{Limits, TlsServer};
 use crate::metrics::Metrics;
 use crate::route::Table;
+use crate::session::{Seats, Statements};
 use berth_service::Identity;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +53,10 @@ pub struct Context {
     pub mock: Mock,
     /// Counts of connections.
     pub limits: Arc<Limits>,
+    /// Where sessions are, for requests to cancel what they run.
+    pub(crate) seats: Arc<Seats>,
+    /// Statements that sessions have prepared.
+    pub(crate) statements: Arc<Statements>,
     /// Requests to cancel that are under way.
     pub cancels: tokio::sync::Semaphore,
     /// Figures.
@@ -78,6 +83,8 @@ impl Context {
             lookups: Lookups::new(Arc::clone(&connector)),
             limits: Limits::new(settings.connections_most, settings.strangers_most),
             cancels: tokio::sync::Semaphore::new(CANCELS),
+            seats: Arc::default(),
+            statements: Arc::default(),
             verifiers: VerifierCache::default(),
             mock: Mock::new(),
             settings,

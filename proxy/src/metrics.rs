@@ -33,6 +33,8 @@ pub enum Arrival {
 pub enum CancelOutcome {
     /// A database took it.
     Forwarded,
+    /// What runs is a COMMIT, or nothing that a database could give up.
+    Withheld,
     /// No cluster has given out such a key.
     Unknown,
     /// Too many at once.
@@ -77,6 +79,8 @@ pub struct Metrics {
     pub sessions: Gauge,
     /// Sessions by why they ended.
     pub ended: Family<CauseLabel, Counter>,
+    /// Sessions that went on at another primary.
+    pub moves: Counter,
     /// Clients that wait for a primary.
     pub holding: Gauge,
     /// Clients that had to wait.
@@ -103,6 +107,7 @@ impl Metrics {
             lookup_seconds: seconds(),
             sessions: Gauge::default(),
             ended: Family::default(),
+            moves: Counter::default(),
             holding: Gauge::default(),
             held: Counter::default(),
             sent: Counter::default(),
@@ -121,6 +126,7 @@ impl Metrics {
             lookup_seconds,
             sessions,
             ended,
+            moves,
             holding,
             held,
             sent,
@@ -145,6 +151,7 @@ impl Metrics {
         );
         registry.register("sessions", "Sessions that run", sessions.clone());
         registry.register("sessions_ended", "Sessions by why they ended", ended.clone());
+        registry.register("moves", "Sessions that went on at another primary", moves.clone());
         registry.register("holding", "Clients that wait for a primary", holding.clone());
         registry.register("held", "Clients that had to wait for a primary", held.clone());
         registry.register_with_unit("sent", "Bytes from clients to databases", Unit::Bytes, sent.clone());

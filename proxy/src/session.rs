@@ -1,16 +1,24 @@
-//! One client's session: login, relay, end.
+//! One client's session: login, relay, moves from one primary to the next, end.
 
+mod belongings;
 mod cancel;
 mod ending;
 mod hold;
+mod life;
 mod login;
+mod moving;
+mod prelude;
 mod pump;
 mod relay;
 mod rewrite;
+mod seat;
 mod serve;
-mod statement;
+mod sieve;
+mod sql;
 mod tracker;
 
-pub use ending::{Cause, Ending};
+pub(crate) use belongings::Statements;
+pub use ending::Cause;
 pub use login::LoginOutcome;
+pub(crate) use seat::Seats;
 pub use serve::serve;

@@ -10,7 +10,7 @@ mod report;
 mod startup;
 
 pub use conversation::{Conversation, WireError};
-pub use framing::{Framing, FramingError, Sighting};
+pub use framing::{Framing, FramingError, HEADER, Sighting};
 pub use message::{Message, Reader, authentication, begin, frame, put_cstr, row_value};
 pub use report::{Fields, Report, Severity, SqlState};
 pub use startup::{

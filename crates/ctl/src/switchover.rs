@@ -84,12 +84,17 @@ async fn ask(
 
 /// That somebody else keeps the field is worth more than the API's words: what they keep would be written back, and that would be another switchover.
 fn refused(error: kube::Error) -> anyhow::Error {
-    if matches!(&error, kube::Error::Api(status) if status.code == 409) {
-        return anyhow::Error::new(error).context(
-            "somebody else keeps spec.failover.switchover; write a new request there, or take the field over with --force",
-        );
+    let conflict = if let kube::Error::Api(status) = &error {
+        (status.code == 409).then(|| status.message.clone())
+    } else {
+        None
+    };
+    match conflict {
+        Some(words) => anyhow!(
+            "somebody else keeps spec.failover.switchover; write a new request there, or take the field over with --force ({words})"
+        ),
+        None => api::asked(error),
     }
-    api::asked(error)
 }
 
 /// Takes a request back that was not begun.

@@ -74,7 +74,8 @@ pub trait Engine: Send + Sync + 'static {
     /// Copies the peer's data in a temporary folder and renames it into place. The volume must be `Empty`.
     async fn clone_from(&self, peer: &Peer) -> Result<(), EngineError>;
 
-    /// Writes all that the server reads at its start, with the gate shut and the quorum as given, and returns how to run it.
+    /// Writes all that the server reads at its start, with the gate shut and the quorum as given, and returns how to run it. Ends a
+    /// rewind first that was broken off: nothing ever starts on half of one.
     async fn server(
         &self,
         boot: &Boot,
@@ -82,18 +83,26 @@ pub trait Engine: Send + Sync + 'static {
         quorum: &Quorum,
     ) -> Result<ServerCommand, EngineError>;
 
-    /// Removes what a server that is known to be dead left behind (its pid file). The caller holds the volume's lock.
+    /// Removes what a server that is known to be dead left behind (its pid file), and ends what an agent that was killed left at work. The
+    /// caller holds the volume's lock.
     async fn clear_remains(&self) -> Result<(), EngineError>;
 
     /// Asks the running server about itself.
     async fn status(&self) -> Result<LocalStatus, EngineError>;
 
-    /// Has the running standby receive nothing any more, durably on disk first, and replay all that it has. Returns where its log ends. Gives up
-    /// with an error rather than hang: the caller then kills the server, whose log is looked at after its next start.
+    /// Has the running standby receive nothing any more, durably on disk first, and replay all that it has. Returns where its log ends:
+    /// with its last whole record, where a promotion would fork, on the timeline of that record. Sessions of tenants that hold replay up
+    /// are ended.
+    ///
+    /// Gives up with an error after a few seconds rather than hang, and where only another start tells the end for certain: the caller then
+    /// kills the server, and asks it after its next start.
     async fn detach(&self) -> Result<LogEnd, EngineError>;
 
-    /// Takes from the data what the peer's history does not have, so that it can follow the peer. The server must not run. What is
-    /// interrupted may be asked for again.
+    /// Takes from the data what the peer's history does not have, so that it can follow the peer; nothing, if there is nothing. The server
+    /// must not run; the data of one that was killed is recovered first. The peer is a primary, promoted as lately as may be.
+    ///
+    /// What is interrupted may be asked for again, with the same peer in the same term. With another it can never be ended, which is
+    /// [`EngineError::Volume`]: the member needs a new copy on a new volume.
     async fn rewind(&self, peer: &Peer) -> Result<(), EngineError>;
 
     /// Points a running standby at a peer, or at nobody; durable on disk before it takes effect.
@@ -103,7 +112,8 @@ pub trait Engine: Send + Sync + 'static {
     /// begins: the position up to which its log is shared with the one before.
     async fn promote(&self, timeline: Timeline) -> Result<LogPosition, EngineError>;
 
-    /// Puts the quorum in force and returns once every connected walsender and new commit sees it.
+    /// Puts the quorum in force and returns once every connected walsender and new commit sees it. On a standby it is in force from the
+    /// first commit after its promotion on, and the members that it names can follow from then on.
     async fn set_quorum(&self, quorum: &Quorum) -> Result<(), EngineError>;
 
     /// Writes the term's row without waiting for a quorum; returns the position that voters must have flushed for it to count.

@@ -5,21 +5,30 @@
 
 mod access;
 mod conninfo;
+mod control;
+mod detach;
 mod doors;
 mod files;
 mod follow;
+mod identify;
 mod keys;
 pub(crate) mod logs;
+mod orphans;
 mod parameters;
 mod place;
 mod program;
 mod promote;
 mod quorum;
 mod reload;
+mod rewind;
 mod settings;
+mod slots;
 mod sql;
+mod start;
 mod status;
+mod tail;
 mod term_row;
+mod timelines;
 mod volume;
 
 pub use place::PostgresPlace;
@@ -33,6 +42,7 @@ use async_trait::async_trait;
 use berth_core::topology::Access;
 use berth_core::{LogPosition, MemberId, Timeline};
 use parameters::Depth;
+use settings::Force;
 use sql::{Held, Line, QUICK};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -83,9 +93,14 @@ impl Engine for Postgres {
             Boot::Alone => None,
             Boot::Following(peer) => Some(peer),
         };
+        if let Some(peer) = rewind::interrupted(&self.place)? {
+            // Half of one history and half of another: nothing starts on it before it is whole.
+            rewind::rewind(&self.place, &peer).await?;
+        }
         keys::refresh(&self.place)?;
-        doors::write(&self.place)?;
-        settings::write_all(&self.place, source, settings, quorum)?;
+        start::prepare(&self.place, source).await?;
+        settings::write_term(&self.place, settings)?;
+        settings::write_quorum(&self.place, quorum, Force::InForce)?;
         parameters::settle(&self.place, &settings.parameters, Depth::Start).await?;
         let config = self.place.config_file(settings::SERVER);
         Ok(ServerCommand {
@@ -98,7 +113,7 @@ impl Engine for Postgres {
     }
 
     async fn clear_remains(&self) -> Result<(), EngineError> {
-        volume::clear_remains(&self.place)
+        volume::clear_remains(&self.place).await
     }
 
     async fn status(&self) -> Result<LocalStatus, EngineError> {
@@ -106,14 +121,11 @@ impl Engine for Postgres {
     }
 
     async fn detach(&self) -> Result<LogEnd, EngineError> {
-        let mut sql = self.work().await;
-        follow::follow(&self.place, &mut sql, None).await?;
-        let status = status::ask(&self.place, &mut sql).await?;
-        Ok(LogEnd { timeline: status.timeline, position: status.position })
+        detach::detach(&self.place, &mut self.work().await).await
     }
 
     async fn rewind(&self, peer: &Peer) -> Result<(), EngineError> {
-        volume::rewind(&self.place, peer).await
+        rewind::rewind(&self.place, peer).await
     }
 
     async fn follow(&self, peer: Option<&Peer>) -> Result<(), EngineError> {

@@ -78,9 +78,7 @@ impl Engine for FakeEngine {
     }
 
     async fn detach(&self) -> Result<LogEnd, EngineError> {
-        self.fleet.on(&self.member, |member| member.follow(None))?;
-        let status = self.fleet.status(&self.member)?;
-        Ok(LogEnd { timeline: status.timeline, position: status.position })
+        self.fleet.on(&self.member, member::Member::detach)
     }
 
     async fn rewind(&self, peer: &Peer) -> Result<(), EngineError> {

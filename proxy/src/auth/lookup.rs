@@ -8,7 +8,7 @@
 use super::scram::Verifier;
 use crate::backend::{Backend, BackendError, BackendStream, Connector, Credentials, answer};
 use crate::route::Target;
-use crate::wire::{Conversation, frame, put_cstr};
+use crate::wire::{Conversation, frame, put_cstr, startup_packet};
 use berth_core::{ClusterUid, MemberId, Term};
 use bytes::BufMut;
 use std::collections::HashMap;
@@ -104,11 +104,11 @@ impl Lookups {
             ("application_name", "berth-proxy"),
             ("client_encoding", "UTF8"),
             ("options", "-c search_path=pg_catalog -c statement_timeout=5s"),
-        ]
-        .map(|(n, v)| (n.to_owned(), v.to_owned()));
-        let Backend { stream, .. } =
-            self.connector.log_in(target, &Credentials::Certificate, &parameters).await?;
-        Ok(Conversation::new(stream))
+        ];
+        let packet = startup_packet(parameters);
+        let Backend { database, .. } =
+            self.connector.log_in(target, &Credentials::Certificate, &packet).await?;
+        Ok(database)
     }
 
     fn take(&self, target: &Target) -> Option<Conversation<BackendStream>> {

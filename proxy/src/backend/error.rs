@@ -70,6 +70,9 @@ pub enum BackendError {
     /// It is a standby.
     #[error("the database is in recovery: it is no primary")]
     Standby,
+    /// It does not say whether it is one.
+    #[error("the database does not tell whether it is in recovery (in_hot_standby)")]
+    Undeclared,
     /// It is a primary of an older term.
     #[error("the database serves in term {found}, the route says {wanted}")]
     Stale {
@@ -115,7 +118,7 @@ impl BackendError {
             Self::Wire(_) | Self::Random(_) => ErrorKind::Protocol,
             Self::Refused { .. } => ErrorKind::Refused,
             Self::Authentication(_) | Self::Login(_) => ErrorKind::Login,
-            Self::Standby | Self::Stale { .. } | Self::Termless => ErrorKind::Stale,
+            Self::Standby | Self::Undeclared | Self::Stale { .. } | Self::Termless => ErrorKind::Stale,
         }
     }
 
@@ -137,13 +140,14 @@ impl BackendError {
             | Self::Wire(_)
             | Self::Login(LoginError::Impostor)
             | Self::Standby
+            | Self::Undeclared
             | Self::Stale { .. }
             | Self::Termless => true,
         }
     }
 
     /// An answer of a database.
-    pub(super) fn refused(body: Bytes) -> Self {
+    pub(crate) fn refused(body: Bytes) -> Self {
         let fields = Fields::parse(&body);
         Self::Refused {
             code: String::from_utf8_lossy(fields.code).into_owned(),

@@ -5,13 +5,13 @@ use super::connect::{BackendStream, Connector, binding};
 use super::query::{query, show};
 use crate::auth::scram::{ClientLogin, Key, Verifier, random};
 use crate::route::Target;
-use crate::wire::{Conversation, Fields, Message, Reader, authentication, frame, put_cstr, startup_packet};
+use crate::wire::{Conversation, Fields, Message, Reader, authentication, frame, put_cstr};
 use berth_core::Term;
 use bytes::{BufMut, Bytes};
 use tokio::time::timeout;
 
 /// The longest message during a login; PostgreSQL's own are far below.
-pub(super) const LONGEST: usize = 64 * 1024;
+pub(crate) const LONGEST: usize = 64 * 1024;
 
 /// As whom to log in.
 #[derive(Debug, Clone)]
@@ -30,9 +30,7 @@ pub enum Credentials {
 /// A connection to a database, logged in.
 pub struct Backend {
     /// The connection.
-    pub stream: BackendStream,
-    /// What was read beyond the login.
-    pub rest: Bytes,
+    pub database: Conversation<BackendStream>,
     /// The term that the server told: the route's, or a higher one.
     pub term: Term,
     /// What the server told on the way: parameters and notices, in its order.
@@ -44,14 +42,14 @@ pub struct Backend {
 }
 
 impl Connector {
-    /// Connects, logs in and checks. All of it within the connector's limit.
+    /// Connects, logs in with this startup packet and checks. All of it within the connector's limit.
     pub async fn log_in(
         &self,
         target: &Target,
         credentials: &Credentials,
-        parameters: &[(String, String)],
+        packet: &[u8],
     ) -> Result<Backend, BackendError> {
-        timeout(self.limit, self.try_log_in(target, credentials, parameters))
+        timeout(self.limit, self.try_log_in(target, credentials, packet))
             .await
             .unwrap_or_else(|_| Err(BackendError::TimedOut { address: target.address.clone() }))
     }
@@ -60,16 +58,16 @@ impl Connector {
         &self,
         target: &Target,
         credentials: &Credentials,
-        parameters: &[(String, String)],
+        packet: &[u8],
     ) -> Result<Backend, BackendError> {
         let stream = self.secured(target).await?;
         let mut database = Conversation::new(stream);
-        let packet = startup_packet(parameters.iter().map(|(n, v)| (n.as_str(), v.as_str())));
-        database.output().extend_from_slice(&packet);
+        database.output().extend_from_slice(packet);
         database.flush().await?;
         authenticate(&mut database, credentials).await?;
         let mut told = Vec::new();
         let (mut process, mut secret) = (0, Vec::new());
+        let mut declared = false;
         loop {
             let message = database.read(LONGEST).await?;
             match message.kind {
@@ -79,8 +77,10 @@ impl Connector {
                     secret = reader.0.to_vec();
                 }
                 b'S' => {
-                    if message.body[..] == *b"in_hot_standby\0on\0" {
-                        return Err(BackendError::Standby);
+                    match &message.body[..] {
+                        b"in_hot_standby\0off\0" => declared = true,
+                        body if body.starts_with(b"in_hot_standby\0") => return Err(BackendError::Standby),
+                        _ => {}
                     }
                     told.push(message);
                 }
@@ -90,13 +90,15 @@ impl Connector {
                 _ => {}
             }
         }
+        if !declared {
+            return Err(BackendError::Undeclared);
+        }
         let answer = query(&mut database, "SHOW berth.term", &mut told).await;
         let Some(term) = show(answer)? else { return Err(BackendError::Termless) };
         if term < target.term {
             return Err(BackendError::Stale { found: term, wanted: target.term });
         }
-        let (stream, rest) = database.into_parts();
-        Ok(Backend { stream, rest, term, told, process, secret })
+        Ok(Backend { database, term, told, process, secret })
     }
 }
 

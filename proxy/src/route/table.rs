@@ -72,20 +72,27 @@ impl Entry {
     pub fn target(&self) -> Option<Target> {
         let current = self.current.borrow();
         let Route { term, phase, admission, ref primary, cluster: _, replicas: _ } = current.route;
-        match (phase, admission, primary, current.gone) {
-            (Phase::Serving, Admission::ReadWrite, Some(primary), false) => Some(Target {
-                cluster: self.uid.clone(),
-                member: primary.member.clone(),
-                address: primary.address.clone(),
-                term,
-            }),
-            (
-                Phase::Serving | Phase::Bootstrapping | Phase::Electing | Phase::Switching,
-                Admission::Closed | Admission::ReadWrite,
-                _,
-                _,
-            ) => None,
-        }
+        let primary = primary.as_ref().filter(|_| opens(phase, admission) && !current.gone)?;
+        Some(Target {
+            cluster: self.uid.clone(),
+            member: primary.member.clone(),
+            address: primary.address.clone(),
+            term,
+        })
+    }
+
+    /// Whether something new may be begun at a primary that said that it serves in this term.
+    pub fn admits(&self, term: Term) -> bool {
+        let current = self.current.borrow();
+        let Route { term: newest, phase, admission, ref primary, cluster: _, replicas: _ } = current.route;
+        newest <= term && opens(phase, admission) && primary.is_some() && !current.gone
+    }
+
+    /// Waits until the route is of a higher term.
+    pub async fn superseded(&self, term: Term) {
+        let newer = |current: &Current| current.route.term > term;
+        // The sender is our own: the watch does not end before us.
+        drop(self.subscribe().wait_for(newer).await);
     }
 
     /// Takes a place among those that wait, unless there are `most` already.
@@ -97,6 +104,17 @@ impl Entry {
     /// How many wait.
     pub fn held(&self) -> usize {
         self.held.load(Ordering::Relaxed)
+    }
+}
+
+/// Whether tenants are let in.
+fn opens(phase: Phase, admission: Admission) -> bool {
+    match (phase, admission) {
+        (Phase::Serving, Admission::ReadWrite) => true,
+        (
+            Phase::Serving | Phase::Bootstrapping | Phase::Electing | Phase::Switching,
+            Admission::Closed | Admission::ReadWrite,
+        ) => false,
     }
 }
 

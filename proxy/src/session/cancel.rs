@@ -9,13 +9,17 @@
 //!   *Caveat*: with more than a thousand clusters several share those bits, and each of them, up to sixteen, is asked; a
 //!   database ignores a key that is not its own. There is no room for a code; the database's secret is what protects.
 //!
+//! A session of this proxy is found by its key (see [`super::seat`]) wherever it has moved to; the clusters are asked only where
+//! there is none.
+//!
 //! Keys made before the proxies' shared secret was rotated are no longer understood.
 
+use super::seat::{Process, Request};
 use crate::auth::scram::hmac_sha256;
 use crate::backend;
 use crate::context::Context;
 use crate::metrics::{CancelLabel, CancelOutcome};
-use crate::route::Entry;
+use crate::route::{Entry, Target};
 use crate::wire::CancelKey;
 use berth_core::ClusterUid;
 use berth_service::Chain;
@@ -66,6 +70,16 @@ enum Decoded {
     Tag(u32),
 }
 
+impl Decoded {
+    /// Whether it can be this cluster.
+    fn is(&self, shared: &[u8], cluster: &ClusterUid) -> bool {
+        match self {
+            Self::Cluster(uid) => uid == cluster,
+            Self::Tag(bits) => tag(shared, cluster) == *bits,
+        }
+    }
+}
+
 /// Reads a key: what it stands for, and the database's own process and secret.
 fn decode(shared: &[u8], key: &CancelKey) -> Option<(Decoded, u32, Vec<u8>)> {
     let CancelKey { process, secret } = key;
@@ -92,6 +106,18 @@ async fn try_forward(context: &Context, key: &CancelKey) -> CancelOutcome {
     let Ok(_place) = context.cancels.try_acquire() else { return CancelOutcome::Dropped };
     let shared = context.secret();
     let Some((whose, process, secret)) = decode(&shared, key) else { return CancelOutcome::Unknown };
+    if let Some(seat) = context.seats.find(process, &secret)
+        && whose.is(&shared, &seat.cluster)
+    {
+        return match seat.cancel() {
+            Request::Drop => CancelOutcome::Withheld,
+            Request::Forward(cancelling, Process { target, id, secret }) => {
+                let outcome = hand_on(context, &target, id, &secret).await;
+                drop(cancelling);
+                outcome
+            }
+        };
+    }
     let entries: Vec<Arc<Entry>> = match whose {
         Decoded::Cluster(uid) => context.table.find_uid(&uid).into_iter().collect(),
         Decoded::Tag(bits) => {
@@ -100,16 +126,20 @@ async fn try_forward(context: &Context, key: &CancelKey) -> CancelOutcome {
     };
     let mut outcome = CancelOutcome::Unknown;
     for target in entries.iter().filter_map(|entry| entry.target()) {
-        outcome = match backend::cancel(&context.connector, &target, process, &secret).await {
-            Ok(()) => CancelOutcome::Forwarded,
-            Err(error) => {
-                context.metrics.backend_error(error.kind());
-                tracing::info!(error = %Chain(&error), "a cancel request could not be forwarded");
-                CancelOutcome::Failed
-            }
-        };
+        outcome = hand_on(context, &target, process, &secret).await;
     }
     outcome
+}
+
+async fn hand_on(context: &Context, target: &Target, process: u32, secret: &[u8]) -> CancelOutcome {
+    match backend::cancel(&context.connector, target, process, secret).await {
+        Ok(()) => CancelOutcome::Forwarded,
+        Err(error) => {
+            context.metrics.backend_error(error.kind());
+            tracing::info!(error = %Chain(&error), "a cancel request could not be forwarded");
+            CancelOutcome::Failed
+        }
+    }
 }
 
 #[cfg(test)]

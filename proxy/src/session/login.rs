@@ -2,14 +2,16 @@
 
 use super::cancel;
 use super::hold::{Held, Hold};
+use super::moving::Way;
 use crate::auth::Mock;
 use crate::auth::scram::{Exchange, Outcome, Refusal, Verifier, random};
 use crate::backend::{Backend, BackendError, Credentials};
 use crate::context::Context;
 use crate::listener::{Admitted, ClientStream};
-use crate::route::{Entry, Tenant, TenantError, resolve};
+use crate::route::{Entry, Target, Tenant, TenantError, resolve};
 use crate::wire::{
     Conversation, Reader, Report, SqlState, Startup, Version, WireError, authentication, frame, put_cstr,
+    startup_packet,
 };
 use berth_service::Chain;
 use bytes::{BufMut, Bytes};
@@ -127,6 +129,10 @@ impl LoginError {
 pub(super) struct Established {
     pub(super) entry: Arc<Entry>,
     pub(super) backend: Backend,
+    pub(super) target: Target,
+    pub(super) way: Way,
+    /// It asked for replication.
+    pub(super) replicates: bool,
 }
 
 /// Logs a client in. Puts all that it is to get up to its `ReadyForQuery`; the caller sends it, and what is told on an error.
@@ -169,10 +175,14 @@ pub(super) async fn log_in(
     });
     frame(client.output(), b'R', |out| out.put_u32(authentication::OK));
 
-    let credentials = Credentials::Scram { verifier, client_key };
+    let parameters = tenant.parameters.iter().map(|(n, v)| (n.as_str(), v.as_str()));
+    let way = Way {
+        credentials: Credentials::Scram { verifier, client_key },
+        packet: startup_packet(parameters).freeze(),
+    };
     let mut hold = Hold::new(context, Arc::clone(&entry));
-    let backend = tokio::select! {
-        reached = reach(context, &mut hold, &credentials, &tenant) => reached?,
+    let (backend, target) = tokio::select! {
+        reached = reach(context, &entry, &mut hold, &way, &tenant) => reached?,
         () = left(client.stream()) => return Err(LoginError::Left),
     };
     for message in &backend.told {
@@ -185,7 +195,8 @@ pub(super) async fn log_in(
         out.put_slice(&key.secret);
     });
     frame(client.output(), b'Z', |out| out.put_u8(b'I'));
-    Ok(Established { entry, backend })
+    let replicates = tenant.parameters.iter().any(|(name, _)| name == "replication");
+    Ok(Established { entry, backend, target, way, replicates })
 }
 
 /// Tells a client that asks for more than there is what there is.
@@ -219,7 +230,11 @@ async fn known_verifier(
                 None => None,
                 Some(target) => {
                     let began = Instant::now();
-                    match context.lookups.ask(&target, role).await {
+                    let asked = tokio::select! {
+                        asked = context.lookups.ask(&target, role) => asked,
+                        () = entry.superseded(target.term) => continue,
+                    };
+                    match asked {
                         Ok(answer) => {
                             context.mock.took(began.elapsed());
                             context.metrics.lookup_seconds.observe(began.elapsed().as_secs_f64());
@@ -295,10 +310,11 @@ async fn response(client: &mut Conversation<ClientStream>) -> Result<Bytes, Logi
 /// A session at the primary, however long it takes within the hold's deadline.
 async fn reach(
     context: &Context,
+    entry: &Entry,
     hold: &mut Hold,
-    credentials: &Credentials,
+    way: &Way,
     tenant: &Tenant,
-) -> Result<Backend, LoginError> {
+) -> Result<(Backend, Target), LoginError> {
     // A physical replication connection has its own lines in the database's rules, so a refusal by them is no shut gate.
     let physical = tenant
         .parameters
@@ -306,8 +322,13 @@ async fn reach(
         .any(|(name, value)| name == "replication" && !value.eq_ignore_ascii_case("database"));
     loop {
         let target = hold.target().await?;
-        match context.connector.log_in(&target, credentials, &tenant.parameters).await {
-            Ok(backend) => return Ok(backend),
+        let reached = tokio::select! {
+            reached = context.connector.log_in(&target, &way.credentials, &way.packet) => reached,
+            // The one that is being connected to may hang, and will not be the primary in any case.
+            () = entry.superseded(target.term) => continue,
+        };
+        match reached {
+            Ok(backend) => return Ok((backend, target)),
             Err(error) if error.retryable() && !physical => hold.failed(&error).await?,
             Err(error) => {
                 context.metrics.backend_error(error.kind());

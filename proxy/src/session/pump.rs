@@ -1,5 +1,5 @@
 //! One direction of a session: reads into memory that all sessions of a thread share, and keeps only what the other side did
-//! not take.
+//! not take, or may not have yet.
 //!
 //! An idle session therefore holds no buffer. The system calls are the cost; the bytes are looked at once and copied only when
 //! the receiver is slower than the sender.
@@ -19,8 +19,8 @@ thread_local! {
 }
 
 /// How a direction ended. Why a read or a write failed is told to nobody: to the session it is all the same.
-#[derive(Debug)]
-pub(super) enum Stopped<E> {
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Stopped<E, L> {
     /// The reading side has ended; all of it was passed on.
     Ended,
     /// Reading failed.
@@ -29,14 +29,22 @@ pub(super) enum Stopped<E> {
     Write,
     /// The bytes were refused.
     Refused(E),
+    /// What was read last is kept and not passed on.
+    Kept,
+    /// Nothing more is to be read. What goes before is kept for [`Pump::poll_drain`].
+    Last(L),
 }
 
 /// What is to be passed on of a chunk.
-pub(super) enum Pass {
+pub(super) enum Pass<L> {
     /// All of it, as it came.
     Whole,
     /// This instead.
     Instead(BytesMut),
+    /// Nothing yet: it is kept.
+    Later,
+    /// This, and nothing after it.
+    Last(BytesMut, L),
 }
 
 /// What was read and not yet taken by the other side.
@@ -47,7 +55,7 @@ pub(super) struct Pump {
 }
 
 impl Pump {
-    /// Puts bytes that shall go first.
+    /// Puts bytes that shall go behind what is kept.
     pub(super) fn put(&mut self, bytes: &[u8]) {
         self.pending.extend_from_slice(bytes);
     }
@@ -57,14 +65,19 @@ impl Pump {
         std::mem::take(&mut self.pending)
     }
 
-    /// Moves bytes until one of the sides has to be waited for.  `look` sees each chunk before it is passed on.
-    pub(super) fn poll<R, W, E>(
+    /// The first byte that is kept.
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.pending.first().copied()
+    }
+
+    /// Moves bytes until one of the sides has to be waited for. `look` sees each chunk before it is passed on.
+    pub(super) fn poll<R, W, E, L>(
         &mut self,
         cx: &mut Context<'_>,
         reader: &mut R,
         writer: &mut W,
-        mut look: impl FnMut(&[u8]) -> Result<Pass, E>,
-    ) -> Poll<Stopped<E>>
+        mut look: impl FnMut(&[u8]) -> Result<Pass<L>, E>,
+    ) -> Poll<Stopped<E, L>>
     where
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
@@ -73,31 +86,45 @@ impl Pump {
             if ready!(self.poll_drain(cx, writer)).is_err() {
                 return Poll::Ready(Stopped::Write);
             }
-            let stopped = BUFFER.with_borrow_mut(|scratch| {
-                let mut buffer = ReadBuf::new(scratch);
-                match Pin::new(&mut *reader).poll_read(cx, &mut buffer) {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(Err(_)) => return Poll::Ready(Some(Stopped::Read)),
-                    Poll::Ready(Ok(())) => {}
+            let stopped = ready!(poll_chunk(cx, reader, |cx, chunk| match look(chunk) {
+                Ok(Pass::Whole) => self.pass(cx, writer, chunk).err().map(|_| Stopped::Write),
+                Ok(Pass::Instead(bytes)) => {
+                    self.pending = bytes;
+                    None
                 }
-                let chunk = buffer.filled();
-                if chunk.is_empty() {
-                    return Poll::Ready(Some(Stopped::Ended));
+                Ok(Pass::Later) => {
+                    self.put(chunk);
+                    Some(Stopped::Kept)
                 }
-                match look(chunk) {
-                    Ok(Pass::Whole) => {
-                        Poll::Ready(self.pass(cx, writer, chunk).err().map(|_| Stopped::Write))
-                    }
-                    Ok(Pass::Instead(bytes)) => {
-                        self.pending = bytes;
-                        Poll::Ready(None)
-                    }
-                    Err(error) => Poll::Ready(Some(Stopped::Refused(error))),
+                Ok(Pass::Last(bytes, last)) => {
+                    self.pending = bytes;
+                    Some(Stopped::Last(last))
                 }
-            });
-            if let Some(stopped) = ready!(stopped) {
-                return Poll::Ready(stopped);
+                Err(error) => Some(Stopped::Refused(error)),
+            }));
+            match stopped {
+                Ok(None) => {}
+                Ok(Some(stopped)) | Err(stopped) => return Poll::Ready(stopped),
             }
+        }
+    }
+
+    /// Reads, and keeps what was read, up to `most` bytes.
+    pub(super) fn poll_keep<R, E, L>(
+        &mut self,
+        cx: &mut Context<'_>,
+        reader: &mut R,
+        most: usize,
+    ) -> Poll<Stopped<E, L>>
+    where
+        R: AsyncRead + Unpin,
+    {
+        if self.pending.len() >= most {
+            return Poll::Pending;
+        }
+        match ready!(poll_chunk(cx, reader, |_, chunk| self.put(chunk))) {
+            Ok(()) => Poll::Ready(Stopped::Kept),
+            Err(stopped) => Poll::Ready(stopped),
         }
     }
 
@@ -126,7 +153,7 @@ impl Pump {
     }
 
     /// Writes and flushes what is left of before.
-    fn poll_drain<W: AsyncWrite + Unpin>(
+    pub(super) fn poll_drain<W: AsyncWrite + Unpin>(
         &mut self,
         cx: &mut Context<'_>,
         writer: &mut W,
@@ -146,4 +173,25 @@ impl Pump {
         }
         Poll::Ready(Ok(()))
     }
+}
+
+/// Reads once and shows what was read; or how the reading ended.
+fn poll_chunk<R, T, E, L>(
+    cx: &mut Context<'_>,
+    reader: &mut R,
+    show: impl FnOnce(&mut Context<'_>, &[u8]) -> T,
+) -> Poll<Result<T, Stopped<E, L>>>
+where
+    R: AsyncRead + Unpin,
+{
+    BUFFER.with_borrow_mut(|scratch| {
+        let mut buffer = ReadBuf::new(scratch);
+        match Pin::new(&mut *reader).poll_read(cx, &mut buffer) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Err(_)) => return Poll::Ready(Err(Stopped::Read)),
+            Poll::Ready(Ok(())) => {}
+        }
+        let chunk = buffer.filled();
+        if chunk.is_empty() { Poll::Ready(Err(Stopped::Ended)) } else { Poll::Ready(Ok(show(cx, chunk))) }
+    })
 }

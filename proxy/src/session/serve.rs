@@ -1,30 +1,24 @@
 //! One connection from its first byte to its last.
 
+use super::belongings::Trace;
 use super::cancel;
-use super::ending::{Cause, Ending};
+use super::life::{FAREWELL, Session};
 use super::login::{Established, LoginError, LoginOutcome, Told, log_in};
 use super::relay::Relay;
+use super::seat::Process;
+use crate::backend::Backend;
 use crate::context::Context;
 use crate::listener::{Admitted, ClientStream, Opened, OpeningError, open};
-use crate::metrics::{Arrival, CauseLabel, LoginLabel, Metrics};
-use crate::route::{Current, Entry};
+use crate::metrics::{Arrival, LoginLabel};
 use crate::wire::{Conversation, Startup, frame};
-use berth_core::Term;
 use berth_service::Chain;
 use bytes::BufMut;
-use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::Poll;
-use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument, Span, debug, field, info, info_span};
-
-/// How long a client may take to hear the last words.
-const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Serves one connection.
 pub async fn serve(context: Arc<Context>, tcp: TcpStream, peer: SocketAddr, admitted: Admitted) {
@@ -74,16 +68,6 @@ async fn prepare(context: Arc<Context>, tcp: TcpStream, admitted: Admitted) -> O
     }
 }
 
-/// A session that runs.
-struct Session {
-    relay: Relay,
-    entry: Arc<Entry>,
-    routes: watch::Receiver<Current>,
-    term: Term,
-    metrics: Arc<Metrics>,
-    _admitted: Admitted,
-}
-
 async fn establish(
     context: &Context,
     mut client: Conversation<ClientStream>,
@@ -94,7 +78,7 @@ async fn establish(
     let began = Instant::now();
     let result = log_in(context, &mut client, startup, end_point, &mut admitted).await;
     let count = |outcome| context.metrics.logins.get_or_create(&LoginLabel { outcome }).inc();
-    let Established { entry, backend } = match result {
+    let Established { entry, backend, target, way, replicates } = match result {
         Ok(established) => established,
         Err(error) => {
             count(error.outcome());
@@ -106,8 +90,12 @@ async fn establish(
         count(LoginOutcome::Left);
         return None;
     }
-    let relay = Relay::new(client.into_parts(), (backend.stream, backend.rest), Arc::clone(&context.metrics));
-    let relay = match relay {
+    let Backend { database, term, told: _, process, secret } = backend;
+    let seat = context.seats.take(Process { target: Arc::new(target), id: process, secret });
+    let (statements, metrics) = (Arc::clone(&context.statements), Arc::clone(&context.metrics));
+    let relay =
+        Relay::new(client.into_parts(), database.into_parts(), Arc::clone(&seat), statements, metrics);
+    let mut relay = match relay {
         Ok(relay) => relay,
         Err(error) => {
             count(LoginOutcome::Malformed);
@@ -115,18 +103,26 @@ async fn establish(
             return None;
         }
     };
+    if replicates {
+        relay.stays(Trace::Replication);
+    }
     count(LoginOutcome::Success);
     context.metrics.login_seconds.observe(began.elapsed().as_secs_f64());
     context.metrics.sessions.inc();
-    Span::current().record("term", backend.term.0);
+    Span::current().record("term", term.0);
     debug!("a session begins");
     Some(Session {
         relay,
         routes: entry.subscribe(),
         entry,
-        term: backend.term,
+        term,
+        way,
+        seat,
+        farewell: None,
+        barred: None,
+        eager: true,
         metrics: Arc::clone(&context.metrics),
-        _admitted: admitted,
+        admitted,
     })
 }
 
@@ -143,43 +139,4 @@ async fn refuse(client: &mut Conversation<ClientStream>, error: &LoginError) {
         client.shutdown().await
     };
     drop(timeout(FAREWELL, farewell).await);
-}
-
-impl Session {
-    /// Relays until the client leaves, the database is lost, a newer primary serves, or the proxy stops.
-    async fn run(mut self, context: &Context) {
-        let mut draining = false;
-        let ending = loop {
-            tokio::select! {
-                biased;
-                ending = poll_fn(|cx| {
-                    let polled = self.relay.poll(cx);
-                    if polled.is_pending() && draining && self.relay.is_idle() {
-                        return Poll::Ready(self.relay.end(Cause::Drain));
-                    }
-                    polled
-                }) => break ending,
-                // The sender lives in the entry, so the watch does not end before the session.
-                _ = self.routes.changed() => {
-                    let newest = self.routes.borrow_and_update().route.term;
-                    if newest > self.term {
-                        info!(term = self.term.0, newest = newest.0, "a newer primary: the session is severed");
-                        break self.relay.end(Cause::Deposed);
-                    }
-                }
-                () = context.drain.begun(), if !draining => draining = true,
-                () = context.drain.cut() => break self.relay.end(Cause::Drain),
-            }
-        };
-        self.finish(&ending).await;
-    }
-
-    async fn finish(self, ending: &Ending) {
-        let Self { relay, entry, metrics, .. } = self;
-        let told = ending.report.as_ref().map(|report| report.state.code());
-        debug!(cause = ?ending.cause, told, cluster_uid = %entry.uid, "a session ended");
-        metrics.sessions.dec();
-        metrics.ended.get_or_create(&CauseLabel { cause: ending.cause }).inc();
-        drop(timeout(FAREWELL, relay.close(ending)).await);
-    }
 }

@@ -1,21 +1,25 @@
 //! What a session is in the middle of, told from the messages that go by.
 //!
-//! It answers two questions: may this session be ended without harm, and, if its database is lost, what does the client have to
-//! be told. It decodes no statement and keeps no text; an idle session costs it a few dozen bytes.
+//! It answers: may this session be ended or moved without harm; if its database is lost, what does the client have to be told;
+//! and what would have to be made anew at another server. Statements are read as far as [`super::sql`] does it.
 
-use super::statement::{script_may_commit, statement_may_commit};
-use crate::wire::{Fields, Framing, FramingError, Reader, Sighting};
-use std::collections::{HashSet, VecDeque};
+mod state;
+
+use super::belongings::{Belongings, Statements, Trace};
+use super::sql::Weight;
+use crate::wire::{Framing, FramingError, Sighting};
+use state::State;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
-/// How much of a query is looked at for words that end a transaction; a longer one counts as if it had one.
-const TEXT: usize = 4096;
-/// How much of a notice is read: far more than those of PostgreSQL itself take.
-const NOTICE: usize = 8192;
-/// Severity and SQLSTATE stand at the front of an error.
-const ERROR: usize = 64;
-/// How many prepared statements that end transactions are told apart; with more, every one counts.
-const REMEMBERED: usize = 256;
+/// How much of a statement is read; a longer one counts as if it could do anything.
+const TEXT: usize = 64 * 1024;
+/// How much of a message with a name in it is read; PostgreSQL itself tells names apart by 63 bytes.
+const NAMES: usize = 256;
+/// How much of an error or a notice is read, and withheld until it is there: far more than those of PostgreSQL itself take.
+const WORDS: usize = 8192;
+/// How much of a command's tag or a parameter is read: more than those that matter.
+const TAG: usize = 32;
 
 /// What a session is in the middle of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,11 +35,19 @@ pub(super) enum Flight {
     },
 }
 
-/// Something that the server answers with a `ReadyForQuery`.
+/// What a message of the server says to the proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Awaited {
-    Query,
-    Sync,
+pub(super) enum Heard {
+    /// Nothing: it is the client's.
+    Nothing,
+    /// The wait for replicas was given up: the answer that follows is not true.
+    Abandoned,
+    /// The server ends the session.
+    Farewell,
+    /// The server says that it dies, as a warning. What follows is the end.
+    Dying,
+    /// It is a standby, and refuses what writes.
+    Standby,
 }
 
 /// Follows both directions of a session.
@@ -46,66 +58,10 @@ pub(super) struct Tracker {
     state: State,
 }
 
-#[derive(Debug)]
-struct State {
-    /// What was sent and not answered, in order.
-    awaited: VecDeque<Awaited>,
-    /// Messages of the extended protocol were sent that no Sync has ended yet.
-    unsynced: bool,
-    /// The transaction's state as the last `ReadyForQuery` told it: I, T or E.
-    status: u8,
-    /// Something that was sent could end the transaction.
-    may_commit: bool,
-    /// Prepared statements that end a transaction.
-    committing: Committing,
-    /// Who has said that the session ends.
-    goodbye: Goodbye,
-}
-
-/// Prepared statements that end a transaction.
-#[derive(Debug)]
-enum Committing {
-    /// Their names.
-    Named(HashSet<Vec<u8>>),
-    /// There were too many to remember: any could.
-    Any,
-}
-
-/// Who has said that the session ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Goodbye {
-    /// Nobody.
-    Nobody,
-    /// The client.
-    Client,
-    /// The server, which has told the client why.
-    Server,
-}
-
-/// What a chunk of the server's was found to hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Seen {
-    /// Nothing that needs more than passing it on.
-    Plain,
-    /// After so many bytes, the warning that the wait for replicas was given up: the answer that follows is not true.
-    Abandoned(usize),
-}
-
 impl Tracker {
-    /// A session whose server has just said that it is ready.
-    pub(super) fn new() -> Self {
-        Self {
-            client: Framing::default(),
-            server: Framing::default(),
-            state: State {
-                awaited: VecDeque::new(),
-                unsynced: false,
-                status: b'I',
-                may_commit: false,
-                committing: Committing::Named(HashSet::new()),
-                goodbye: Goodbye::Nobody,
-            },
-        }
+    /// A session whose server has just said that it is ready. Named statements are kept in `statements`.
+    pub(super) fn new(statements: Arc<Statements>) -> Self {
+        Self { client: Framing::default(), server: Framing::default(), state: State::new(statements) }
     }
 
     /// Follows bytes of the client.
@@ -118,53 +74,108 @@ impl Tracker {
         Ok(())
     }
 
-    /// Follows bytes of the server, up to the warning if there is one.
-    pub(super) fn server(&mut self, chunk: &[u8]) -> Result<Seen, FramingError> {
+    /// Follows bytes of the server; `heard` is told of each message and may stop. It is told too how many messages there were
+    /// since all that was sent was answered; none if they revealed anything. Says how much was followed.
+    pub(super) fn server(
+        &mut self,
+        chunk: &[u8],
+        mut heard: impl FnMut(Heard, Option<usize>, Sighting<'_>) -> ControlFlow<()>,
+    ) -> Result<usize, FramingError> {
         let state = &mut self.state;
-        let mut abandoned = false;
-        let followed = self.server.feed(chunk, wanted_of_server, |sighting| {
-            abandoned = state.server(sighting);
-            if abandoned { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
-        Ok(if abandoned { Seen::Abandoned(followed) } else { Seen::Plain })
+        self.server.feed(chunk, wanted_of_server, |sighting| {
+            let meaning = state.server(&sighting);
+            heard(meaning, state.unsettled(), sighting)
+        })
     }
 
-    /// Follows bytes of the server whose warnings are known already.
-    pub(super) fn follow_server(&mut self, mut chunk: &[u8]) -> Result<(), FramingError> {
-        while let Seen::Abandoned(at) = self.server(chunk)? {
-            chunk = &chunk[at..];
+    /// The beginning of the answer that is being given was not told after all.
+    pub(super) fn take_back(&mut self) {
+        self.state.take_back();
+    }
+
+    /// Of the bytes followed last, how many at the end belong to an error or a notice that is not there as a whole: it is
+    /// withheld, because what it says may not be meant for the client.
+    pub(super) fn withheld(&self) -> usize {
+        match self.server.unseen() {
+            Some((b'E' | b'N', bytes)) => bytes,
+            Some(_) | None => 0,
         }
-        Ok(())
     }
 
-    /// Whether a message of our own may be sent to the client now.
+    /// The server is another one now, which has just said that it is ready.
+    pub(super) fn moved(&mut self) {
+        self.server = Framing::default();
+        self.state.moved();
+    }
+
+    /// Whether a message of our own may be sent to the client now. What is withheld it has not seen.
     pub(super) fn between_answers(&self) -> bool {
-        self.server.at_border()
+        self.server.at_border() || self.withheld() > 0
     }
 
-    /// Who has said that the session ends.
-    pub(super) fn goodbye(&self) -> Goodbye {
-        self.state.goodbye
+    /// The client has said that it goes.
+    pub(super) fn has_left(&self) -> bool {
+        self.state.has_left()
     }
 
     /// What the session is in the middle of.
     pub(super) fn flight(&self) -> Flight {
-        let state = &self.state;
-        let busy = !state.awaited.is_empty() || state.unsynced || !self.client.at_border();
-        match (busy, state.status) {
-            (false, b'I') => Flight::Idle,
-            (false, _) => Flight::Open,
+        let busy = self.state.is_busy() || !self.client.at_border();
+        match (busy, self.state.in_transaction()) {
+            (false, false) => Flight::Idle,
+            (false, true) => Flight::Open,
             // Outside of a transaction every statement commits by itself.
-            (true, status) => Flight::Running { may_commit: state.may_commit || status == b'I' },
+            (true, within) => Flight::Running { may_commit: self.state.may_commit() || !within },
         }
+    }
+
+    /// Outside of a transaction, and nothing that was begun needs more of the client to end.
+    pub(super) fn may_pause(&self) -> bool {
+        self.client.at_border() && self.state.may_pause()
+    }
+
+    /// All that runs is a COMMIT.
+    pub(super) fn commits_alone(&self) -> bool {
+        self.state.commits_alone()
+    }
+
+    /// What has been sent since the session was idle last can have done this when it is lost.
+    pub(super) fn weight(&self) -> Weight {
+        self.state.weight()
+    }
+
+    /// Since the session was idle last, the client has been told nothing but that its transaction has begun, and has had no part
+    /// of an answer to what runs now. Gives how many messages it was told with, those apart that come at any time.
+    pub(super) fn unrevealed(&self) -> Option<usize> {
+        self.state.unrevealed().filter(|_| self.between_answers())
+    }
+
+    /// Since the session was idle last, the client has been told something that another server might tell otherwise.
+    pub(super) fn is_revealing(&self) -> bool {
+        self.state.is_revealing()
+    }
+
+    /// Since the session was idle last, the client has been told that a statement was done.
+    pub(super) fn has_done(&self) -> bool {
+        self.state.has_done()
+    }
+
+    /// What would have to be made anew at another server.
+    pub(super) fn belongings(&self) -> &Belongings {
+        self.state.belongings()
+    }
+
+    /// Notes something that cannot be made anew.
+    pub(super) fn leave(&mut self, trace: Trace) {
+        self.state.leave(trace);
     }
 }
 
 fn wanted_of_client(kind: u8) -> Option<usize> {
     match kind {
         b'Q' | b'P' => Some(TEXT),
-        b'B' => Some(256),
-        b'F' | b'S' | b'E' | b'D' | b'C' | b'H' | b'd' | b'c' | b'f' | b'X' => Some(0),
+        b'B' | b'C' => Some(NAMES),
+        b'F' | b'S' | b'E' | b'D' | b'H' | b'd' | b'c' | b'f' | b'X' => Some(0),
         _ => None,
     }
 }
@@ -176,94 +187,10 @@ fn wanted_of_client(kind: u8) -> Option<usize> {
 fn wanted_of_server(kind: u8) -> Option<usize> {
     Some(match kind {
         b'Z' => 1,
-        b'N' => NOTICE,
-        b'E' => ERROR,
+        b'N' | b'E' => WORDS,
+        b'C' | b'S' => TAG,
         _ => 0,
     })
-}
-
-impl State {
-    fn client(&mut self, Sighting { kind, prefix, whole }: Sighting<'_>) {
-        match kind {
-            b'Q' => {
-                self.awaited.push_back(Awaited::Query);
-                self.may_commit |= !whole || script_may_commit(prefix);
-            }
-            b'F' => self.awaited.push_back(Awaited::Query),
-            b'S' => {
-                self.awaited.push_back(Awaited::Sync);
-                self.unsynced = false;
-            }
-            b'P' => {
-                self.unsynced = true;
-                self.prepared(prefix);
-            }
-            b'B' => {
-                self.unsynced = true;
-                let mut reader = Reader(prefix);
-                let _portal = reader.cstr();
-                // A name too long to be seen here counts: the prefix holds all that PostgreSQL tells apart (63 bytes each).
-                self.may_commit |= reader.cstr().map_or(true, |name| self.committing.holds(name));
-            }
-            b'E' | b'D' | b'C' | b'H' => self.unsynced = true,
-            b'X' => self.goodbye = Goodbye::Client,
-            _ => {}
-        }
-    }
-
-    fn prepared(&mut self, prefix: &[u8]) {
-        let mut reader = Reader(prefix);
-        let Ok(name) = reader.cstr() else { return };
-        self.committing.note(name, statement_may_commit(reader.0));
-    }
-
-    /// Says whether this is the warning that a commit's wait for its replicas was given up.
-    fn server(&mut self, Sighting { kind, prefix, .. }: Sighting<'_>) -> bool {
-        match kind {
-            b'Z' => {
-                self.status = prefix.first().copied().unwrap_or(b'I');
-                self.awaited.pop_front();
-                if self.awaited.is_empty() {
-                    self.may_commit = false;
-                    // An idle session keeps no memory of its busiest moment.
-                    self.awaited = VecDeque::new();
-                }
-            }
-            // While it takes in a COPY, the server passes over every Sync that was sent before its data.
-            b'G' | b'W' => {
-                if self.awaited.front() == Some(&Awaited::Sync) {
-                    self.unsynced = true;
-                }
-                while self.awaited.front() == Some(&Awaited::Sync) {
-                    self.awaited.pop_front();
-                }
-            }
-            b'E' if Fields::parse(prefix).ends_session() => self.goodbye = Goodbye::Server,
-            b'N' => return Fields::parse(prefix).gives_up_replication(),
-            _ => {}
-        }
-        false
-    }
-}
-
-impl Committing {
-    fn holds(&self, name: &[u8]) -> bool {
-        match self {
-            Self::Named(names) => names.contains(name),
-            Self::Any => true,
-        }
-    }
-
-    fn note(&mut self, name: &[u8], commits: bool) {
-        let Self::Named(names) = self else { return };
-        if !commits {
-            names.remove(name);
-        } else if names.len() < REMEMBERED {
-            names.insert(name.to_vec());
-        } else {
-            *self = Self::Any;
-        }
-    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ pub struct Sighting<'a> {
     pub prefix: &'a [u8],
     /// Whether `prefix` is the whole body.
     pub whole: bool,
+    /// Where in the chunk the prefix ends.
+    pub end: usize,
 }
 
 /// The stream is not the protocol.
@@ -29,7 +31,8 @@ pub enum FramingError {
 
 /// The most that PostgreSQL accepts in one message, and makes (`PQ_LARGE_MESSAGE_LIMIT`).
 const LONGEST: u32 = 0x3fff_ffff;
-const HEADER: usize = 5;
+/// What stands before the body of each message: its type and its length.
+pub const HEADER: usize = 5;
 
 /// Where in the stream we are.
 #[derive(Debug, Default)]
@@ -49,6 +52,12 @@ impl Framing {
     /// Whether the stream is between two messages: the only place where a message of our own may go.
     pub fn at_border(&self) -> bool {
         self.have == 0
+    }
+
+    /// A message that has begun and was not shown yet: its type, and how many bytes of it have come.
+    pub fn unseen(&self) -> Option<(u8, usize)> {
+        let begun = self.have > 0 && (self.have < HEADER || !self.shown);
+        begun.then(|| (self.header[0], self.have + self.prefix.len()))
     }
 
     /// Follows a chunk. `wanted` says how much of a message of a type shall be shown, or none if there is no such type;
@@ -93,7 +102,7 @@ impl Framing {
             let earlier = std::mem::take(&mut self.prefix);
             let joined = if earlier.is_empty() { None } else { Some([&earlier, &rest[..need]].concat()) };
             let prefix = joined.as_deref().unwrap_or(&rest[..need]);
-            let flow = seen(Sighting { kind: self.header[0], prefix, whole: self.left == 0 });
+            let flow = seen(Sighting { kind: self.header[0], prefix, whole: self.left == 0, end: at });
             self.close();
             if flow.is_break() {
                 break;
@@ -182,6 +191,19 @@ mod tests {
         let followed = framing.feed(STREAM, wanted, stop).unwrap();
         assert_eq!(STREAM[followed], b'Z');
         assert!(framing.at_border());
+    }
+
+    #[test]
+    fn what_has_begun_and_was_not_shown_is_known() {
+        let mut framing = Framing::default();
+        let mut unseen = Vec::new();
+        for byte in b"N\0\0\0\x06abD\0\0\0\x05a" {
+            framing.feed(&[*byte], wanted, |_| ControlFlow::Continue(())).unwrap();
+            unseen.push(framing.unseen().map(|(kind, bytes)| (char::from(kind), bytes)));
+        }
+        let notice = [1, 2, 3, 4, 5, 6].map(|bytes| Some(('N', bytes)));
+        let row = [1, 2, 3, 4].map(|bytes| Some(('D', bytes)));
+        assert_eq!(unseen, [&notice[..], &[None], &row, &[None, None]].concat());
     }
 
     #[rstest]

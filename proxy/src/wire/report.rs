@@ -20,6 +20,8 @@ pub enum SqlState {
     InvalidPassword,
     /// 53300: too many connections.
     TooManyConnections,
+    /// 57014: the client asked that the statement be given up.
+    QueryCanceled,
     /// 57P01: the server ends the session; the client may connect again at once.
     AdminShutdown,
     /// 57P03: no primary in time.
@@ -37,6 +39,7 @@ impl SqlState {
             Self::InvalidAuthorization => "28000",
             Self::InvalidPassword => "28P01",
             Self::TooManyConnections => "53300",
+            Self::QueryCanceled => "57014",
             Self::AdminShutdown => "57P01",
             Self::CannotConnectNow => "57P03",
         }

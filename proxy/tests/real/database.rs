@@ -2,8 +2,10 @@
 
 use crate::authority::Authority;
 use crate::program::program;
+use crate::world::Primary;
 use berth_core::ids::identity_name;
 use berth_core::{ClusterUid, MemberId};
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::chown;
@@ -75,11 +77,34 @@ impl Database {
 
     /// Ends the server at once, as a crash does.
     pub(crate) fn crash(&mut self) {
+        self.end(Signal::QUIT);
+    }
+
+    /// Stops the server in order, as its agent does: open transactions are ended, and nothing is lost.
+    pub(crate) fn stop(&mut self) {
+        self.end(Signal::INT);
+    }
+
+    fn end(&mut self, signal: Signal) {
         if let Some(mut server) = self.server.take() {
-            let pid = rustix::process::Pid::from_child(&server);
-            rustix::process::kill_process(pid, rustix::process::Signal::QUIT).unwrap();
+            kill_process(Pid::from_child(&server), signal).unwrap();
             server.wait().unwrap();
         }
+    }
+
+    /// Another member with the same data, which serves in `term`. This one is stopped, if it runs, and stays so.
+    pub(crate) async fn successor(&mut self, authority: &Authority, member: &str, term: u64) -> Self {
+        self.stop();
+        let home = tempfile::Builder::new().prefix("berth-proxy-").tempdir().unwrap();
+        let member = MemberId::new(member).unwrap();
+        authority.issue(&home.path().join("tls"), self.uid.as_str(), &[&identity_name(&member, &self.uid)]);
+        copy(&self.data(), &home.path().join("data"));
+        give(home.path());
+        let address = format!("127.0.0.1:{}", free_port());
+        let mut database = Self { address, member, uid: self.uid.clone(), home, server: None };
+        database.set_term(term);
+        database.run().await;
+        database
     }
 
     /// The server says from its next reload on that it serves in this term.
@@ -109,7 +134,8 @@ impl Database {
         self.try_sql(database, statement).unwrap()
     }
 
-    fn try_sql(&self, database: &str, statement: &str) -> Result<String, String> {
+    /// As [`Self::sql`]; what went wrong is given.
+    pub(crate) fn try_sql(&self, database: &str, statement: &str) -> Result<String, String> {
         let output = self.psql(database).args(["-c", statement]).output().unwrap();
         if output.status.success() {
             Ok(String::from_utf8(output.stdout).unwrap().trim().to_owned())
@@ -206,6 +232,12 @@ impl Database {
             command.uid(USER).gid(USER);
         }
         command
+    }
+}
+
+impl Primary for Database {
+    fn place(&self) -> (&ClusterUid, &MemberId, &str) {
+        (&self.uid, &self.member, &self.address)
     }
 }
 

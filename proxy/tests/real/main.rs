@@ -9,9 +9,15 @@ mod balancer;
 #[cfg(test)]
 mod database;
 #[cfg(test)]
+mod leash;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
+mod puppet;
+#[cfg(test)]
 mod raw;
+#[cfg(test)]
+mod session;
 #[cfg(test)]
 mod world;
 
@@ -21,6 +27,10 @@ mod cancelling;
 mod endings;
 #[cfg(test)]
 mod holding;
+#[cfg(test)]
+mod losing;
+#[cfg(test)]
+mod moving;
 #[cfg(test)]
 mod opening;
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::authority::Authority;
 use crate::database::Database;
 use crate::program::program;
 use berth_core::topology::{Admission, Endpoint, Identity as Member, Phase, Route, Rule};
-use berth_core::{ClaimUid, ClusterRef, ClusterUid, Nonce, Term, Timeline};
+use berth_core::{ClaimUid, ClusterRef, ClusterUid, MemberId, Nonce, Term, Timeline};
 use berth_proxy::{Arguments, Proxy};
 use berth_service::{Identity, Service};
 use berth_topology::{Memory, Revision, Topology};
@@ -36,6 +36,15 @@ pub(crate) struct Running {
     pub(crate) admin: SocketAddr,
     pub(crate) stop: CancellationToken,
     pub(crate) ended: tokio::task::JoinHandle<bool>,
+}
+
+/// What a server tells a driver at any time.
+pub(crate) type Messages = tokio::sync::mpsc::UnboundedReceiver<tokio_postgres::AsyncMessage>;
+
+/// Something that a route can lead to.
+pub(crate) trait Primary {
+    /// Its cluster, its member and its address.
+    fn place(&self) -> (&ClusterUid, &MemberId, &str);
 }
 
 /// What a client program said.
@@ -92,15 +101,14 @@ impl World {
     pub(crate) async fn route(
         &self,
         cluster: &str,
-        database: &Database,
+        primary: &impl Primary,
         term: u64,
         phase: Phase,
         admission: Admission,
     ) {
-        let member = Member {
-            member: database.member.clone(),
-            claim: ClaimUid::new(format!("claim-{}", database.member)).unwrap(),
-        };
+        let (uid, member, address) = primary.place();
+        let member =
+            Member { member: member.clone(), claim: ClaimUid::new(format!("claim-{member}")).unwrap() };
         let rule = Rule {
             term: Term(term),
             phase,
@@ -116,7 +124,7 @@ impl World {
             branched: None,
             grant: Nonce::new("nonce").unwrap(),
         };
-        let primary = Endpoint { member: member.member, address: database.address.clone() };
+        let primary = Endpoint { member: member.member, address: address.to_owned() };
         let route = Route {
             cluster: cluster.parse::<ClusterRef>().unwrap(),
             term: Term(term),
@@ -125,10 +133,67 @@ impl World {
             primary: (phase == Phase::Serving).then_some(primary),
             replicas: vec![],
         };
-        let before = self.revisions.lock().unwrap().get(&database.uid).copied();
+        let before = self.revisions.lock().unwrap().get(uid).copied();
         let topology = self.memory.topology();
-        let after = topology.swap_rule(&database.uid, &rule, &route, before).await.unwrap();
-        self.revisions.lock().unwrap().insert(database.uid.clone(), after);
+        let after = topology.swap_rule(uid, &rule, &route, before).await.unwrap();
+        self.revisions.lock().unwrap().insert(uid.clone(), after);
+    }
+
+    /// Writes that `shop/orders` is served by this primary in this term, and waits until the proxy knows it.
+    pub(crate) async fn serve(&self, proxy: &Running, primary: &impl Primary, term: u64) {
+        self.say(proxy, primary, term, Phase::Serving, Admission::ReadWrite).await;
+    }
+
+    /// Writes that `shop/orders` has no primary to be used in this term, and waits until the proxy knows it.
+    pub(crate) async fn hold(&self, proxy: &Running, primary: &impl Primary, term: u64, phase: Phase) {
+        self.say(proxy, primary, term, phase, Admission::Closed).await;
+    }
+
+    async fn say(
+        &self,
+        proxy: &Running,
+        primary: &impl Primary,
+        term: u64,
+        phase: Phase,
+        admission: Admission,
+    ) {
+        self.route("shop/orders", primary, term, phase, admission).await;
+        let (_, _, address) = primary.place();
+        let phase_known = format!("\"term\":{term},\"phase\":\"{phase:?}\",\"admission\":\"{admission:?}\"");
+        berth_testkit::eventually(DEADLINE, "the proxy knows the route", || async {
+            let page = crate::raw::get(proxy.admin, "/routes").await;
+            let known = page.contains(&phase_known) && (phase != Phase::Serving || page.contains(address));
+            if known { Ok(()) } else { Err(page) }
+        })
+        .await
+        .unwrap();
+    }
+
+    /// Waits until so many clients of this proxy are held.
+    pub(crate) async fn until_held(&self, proxy: &Running, count: usize) {
+        let wanted = format!("\"holding\":{count}}}");
+        berth_testkit::eventually(DEADLINE, "clients are held", || async {
+            let page = crate::raw::get(proxy.admin, "/sessions").await;
+            if page.contains(&wanted) { Ok(()) } else { Err(page) }
+        })
+        .await
+        .unwrap();
+    }
+
+    /// A driver's session as `app`, in plaintext, and what the server tells it at any time.
+    pub(crate) async fn driver(&self, proxy: &Running) -> (tokio_postgres::Client, Messages) {
+        let mut config = tokio_postgres::Config::new();
+        config.host("127.0.0.1").port(proxy.tenants.port()).user("app@shop/orders").dbname("app");
+        let (client, mut connection) =
+            config.password("secret-app").connect(tokio_postgres::NoTls).await.unwrap();
+        let (told, messages) = tokio::sync::mpsc::unbounded_channel();
+        tokio_util::task::TaskTracker::new().spawn(async move {
+            while let Some(Ok(message)) = std::future::poll_fn(|cx| connection.poll_message(cx)).await {
+                // A test that does not listen has no use for it.
+                let _ = told.send(message);
+            }
+        });
+        (client, messages)
     }
 
     /// The authority's certificate as a file.

@@ -45,7 +45,8 @@ pub(super) fn from_nothing(state: &State, intent: &Intent) -> Step {
         acks: 0,
         grants: 0,
         proposal: None,
-        switched: None,
+        // What was asked for before there was anybody to hand over is no asking any more.
+        switched: intent.switchover.as_ref().map(|switchover| switchover.nonce.clone()),
         system: None,
         grant: grant.nonce.clone(),
     };

@@ -30,9 +30,9 @@ fn shortened(time: Duration) -> Duration {
     time - time / 100
 }
 
-/// Whether the rule's primary needs a lease: whether a set of members without it could elect another.
+/// Whether the rule's primary needs a lease: whether a set of members without it could elect another. Also while it hands over.
 pub(super) fn needed(rule: &Rule) -> bool {
-    rule.phase == Phase::Serving && rule.holders() > 0
+    matches!(rule.phase, Phase::Serving | Phase::Switching) && rule.holders() > 0
 }
 
 /// When the lease ends, as far as it was granted or confirmed in this run of the agent.
@@ -75,7 +75,7 @@ pub(super) fn must_confirm(state: &State, rule: &Rule, now: Moment) -> bool {
 /// What the warden should be told, if anything new.
 pub(super) fn to_tell(state: &State, rule: &Rule) -> Option<Option<Moment>> {
     let writes = state.server.up().is_some_and(super::Up::writes);
-    if !writes || rule.primary != state.me.identity || rule.phase != Phase::Serving {
+    if !writes || rule.primary != state.me.identity || *rule.leader() != rule.primary {
         return None;
     }
     if !needed(rule) {

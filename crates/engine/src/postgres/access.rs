@@ -3,9 +3,9 @@
 //! Everything is looked at first and written only if it differs, so that asking again writes nothing that must be replicated.
 
 use super::conninfo::REPLICATION_ROLE;
-use super::place::{PostgresPlace, slot_name};
+use super::place::PostgresPlace;
 use super::sql::{Held, QUICK, SLOW, SUPERUSER};
-use super::term_row;
+use super::{slots, term_row};
 use crate::EngineError;
 use berth_core::MemberId;
 use berth_core::topology::Access;
@@ -14,6 +14,8 @@ use std::collections::BTreeSet;
 
 /// The role by which proxies look up verifiers. It can do nothing else.
 pub(super) const PROXY_ROLE: &str = "berth_proxy";
+/// The roles that are no tenant's.
+pub(super) const OWN_ROLES: &[&str] = &[SUPERUSER, REPLICATION_ROLE, PROXY_ROLE];
 /// How a SCRAM verifier begins. Anything else would be taken for a password and hashed by the server.
 const SCRAM: &str = "SCRAM-SHA-256$";
 
@@ -36,6 +38,20 @@ REVOKE ALL ON DATABASE postgres FROM PUBLIC;
 REVOKE ALL ON DATABASE template1 FROM PUBLIC;
 GRANT CONNECT ON DATABASE postgres TO berth_proxy, berth_replication;";
 
+/// What a rewind reads at its source, by functions that reach no further than the data folder. Whoever may replicate can copy all of it
+/// anyway.
+const REWIND: &str = "
+GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_dir(pg_catalog.text, pg_catalog.bool, pg_catalog.bool) TO berth_replication;
+GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_file(pg_catalog.text, pg_catalog.bool) TO berth_replication;
+GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_binary_file(pg_catalog.text) TO berth_replication;
+GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_binary_file(pg_catalog.text, pg_catalog.int8, pg_catalog.int8, pg_catalog.bool)
+    TO berth_replication;";
+
+/// The last of them: whoever has it has all, because they are granted together.
+const MAY_REWIND: &str = "SELECT pg_catalog.has_function_privilege('berth_replication',
+    $1::pg_catalog.text::pg_catalog.regprocedure, 'EXECUTE')";
+const LAST_OF_REWIND: &str = "pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean)";
+
 /// Makes and keeps all of it.
 pub(super) async fn ensure(
     place: &PostgresPlace,
@@ -46,7 +62,7 @@ pub(super) async fn ensure(
 ) -> Result<(), EngineError> {
     check(access, verifier)?;
     own_roles(sql).await?;
-    slots(place, sql, members).await?;
+    slots::keep(place, sql, members).await?;
     owner(sql, &access.owner, verifier).await?;
     database(sql, access).await
 }
@@ -57,7 +73,8 @@ fn check(access: &Access, verifier: &str) -> Result<(), EngineError> {
         Err(EngineError::Step { step: "making the owner and its database".to_owned(), reason })
     };
     let Access { database, owner } = access;
-    if [SUPERUSER, REPLICATION_ROLE, PROXY_ROLE, "public", "none"].contains(&owner.as_str())
+    if OWN_ROLES.contains(&owner.as_str())
+        || ["public", "none"].contains(&owner.as_str())
         || owner.starts_with("pg_")
     {
         return refuse(format!("the role {owner:?} is reserved; choose another owner"));
@@ -93,6 +110,9 @@ async fn own_roles(sql: &mut Held<'_>) -> Result<(), EngineError> {
     if !exists(sql, made, "berth.lookup(text)").await? {
         sql.execute(SLOW, &format!("{}{LOOKUP}", term_row::SCHEMA)).await?;
     }
+    if !exists(sql, MAY_REWIND, LAST_OF_REWIND).await? {
+        sql.execute(SLOW, REWIND).await?;
+    }
     Ok(())
 }
 
@@ -123,39 +143,6 @@ async fn database(sql: &mut Held<'_>, access: &Access) -> Result<(), EngineError
     }
     let (database, owner) = (escape_identifier(&access.database), escape_identifier(&access.owner));
     sql.execute(SLOW, &format!("CREATE DATABASE {database} OWNER {owner}")).await
-}
-
-/// A slot for every other member, so that the log that it still needs is kept; none for those that have left.
-async fn slots(
-    place: &PostgresPlace,
-    sql: &mut Held<'_>,
-    members: &BTreeSet<MemberId>,
-) -> Result<(), EngineError> {
-    let wanted: BTreeSet<String> =
-        members.iter().filter(|member| **member != place.member).map(slot_name).collect();
-    let ours = "SELECT slot_name::pg_catalog.text, active, wal_status IS NOT DISTINCT FROM 'lost' AS lost
-        FROM pg_catalog.pg_replication_slots
-        WHERE slot_type OPERATOR(pg_catalog.=) 'physical' AND pg_catalog.starts_with(slot_name::pg_catalog.text, 'berth_')";
-    let mut kept = BTreeSet::new();
-    for row in sql.rows(QUICK, ours, &[]).await? {
-        let (name, active, lost): (String, bool, bool) = (row.get(0), row.get(1), row.get(2));
-        if active || (wanted.contains(&name) && !lost) {
-            kept.insert(name);
-        } else {
-            // Lost: the log was cut off behind it, and nobody can ever continue from there.
-            sql.rows(
-                QUICK,
-                "SELECT pg_catalog.pg_drop_replication_slot($1::pg_catalog.text::pg_catalog.name)",
-                &[&name],
-            )
-            .await?;
-        }
-    }
-    for name in wanted.difference(&kept) {
-        let create = "SELECT pg_catalog.pg_create_physical_replication_slot($1::pg_catalog.text::pg_catalog.name, true)";
-        sql.rows(QUICK, create, &[name]).await?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

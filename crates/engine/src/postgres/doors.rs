@@ -3,11 +3,12 @@
 //! The gate is a file that the list of doors includes if it exists. It lies in memory, so that a new pod begins shut. Berth's
 //! roles are named before tenants, and everything else about them is refused there: no password ever lets anybody be one of them.
 
+use super::access::{OWN_ROLES, PROXY_ROLE};
 use super::conninfo::REPLICATION_ROLE;
 use super::place::PostgresPlace;
 use super::reload::{self, until};
 use super::sql::{Held, QUICK, SUPERUSER};
-use super::{access::PROXY_ROLE, files, volume};
+use super::{files, volume};
 use crate::EngineError;
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeSet;
@@ -65,11 +66,10 @@ pub(super) async fn close(place: &PostgresPlace, sql: &mut Held<'_>) -> Result<(
     reload::complete(sql).await?;
     // Those that the postmaster had let to the door before: they show up nowhere in SQL until they are in.
     end_unknown(place, sql).await?;
-    let own = vec![SUPERUSER, REPLICATION_ROLE, PROXY_ROLE];
     let end = "SELECT pg_catalog.count(pg_catalog.pg_terminate_backend(pid)) OPERATOR(pg_catalog.=) 0 FROM pg_catalog.pg_stat_activity
         WHERE backend_type OPERATOR(pg_catalog.=) ANY ('{client backend,walsender}')
           AND NOT (usename::pg_catalog.text OPERATOR(pg_catalog.=) ANY ($1)) AND pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()";
-    until(sql, SESSIONS, "sessions of tenants do not end", end, &[&own]).await
+    until(sql, SESSIONS, "sessions of tenants do not end", end, &[&OWN_ROLES]).await
 }
 
 /// Ends the postmaster's children that have not said yet who they are.

@@ -42,8 +42,24 @@ pub(super) fn rename(from: &Path, to: &Path) -> Result<(), EngineError> {
 
 /// Makes the entry of a file or folder in its folder durable.
 pub(super) fn sync_parent(path: &Path) -> Result<(), EngineError> {
-    let Some(folder) = path.parent() else { return Ok(()) };
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+/// Makes the entries of a folder durable.
+pub(super) fn sync_folder(folder: &Path) -> Result<(), EngineError> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("syncing", folder))
+}
+
+/// The names of what is in a folder.
+pub(super) fn names(folder: &Path) -> Result<Vec<String>, EngineError> {
+    let entries = fs::read_dir(folder).map_err(failed("reading", folder))?;
+    let names = entries.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()));
+    names.collect::<Result<_, _>>().map_err(failed("reading", folder))
+}
+
+/// Copies a file's content, durably. The entry of a new one is made durable with its folder.
+pub(super) fn copy(from: &Path, to: &Path) -> Result<(), EngineError> {
+    fs::copy(from, to).and_then(|_bytes| File::open(to)?.sync_all()).map_err(failed("copying to", to))
 }
 
 /// Makes a folder that only the database's user may enter.

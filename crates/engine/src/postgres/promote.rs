@@ -2,16 +2,15 @@
 //!
 //! PostgreSQL takes the first number after its own for which it sees no history file. Where the allocated number is further on,
 //! because a term before this one was won by somebody who never served, an empty history file stands for each number between:
-//! the server logs that it is no ancestor of its own and goes on. `pg_promote()` is not used, because it polls ten times a second.
+//! the server logs that it is no descendant of its own and goes on. `pg_promote()` is not used, because it polls ten times a second.
 
 use super::place::PostgresPlace;
 use super::reload::until;
-use super::sql::Held;
-use super::{files, status, volume};
-use crate::EngineError;
+use super::sql::{Held, QUICK};
+use super::{files, identify, status, timelines, volume};
+use crate::{EngineError, LogEnd};
 use berth_core::{LogPosition, Timeline};
 use rustix::process::{Signal, kill_process};
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long the end of recovery may take: what was received is replayed first.
@@ -23,11 +22,12 @@ pub(super) async fn promote(
     sql: &mut Held<'_>,
     timeline: Timeline,
 ) -> Result<LogPosition, EngineError> {
-    let before = status::ask(place, sql).await?;
-    if before.in_recovery {
-        pave(place, before.timeline, timeline)?;
+    if sql.row(QUICK, "SELECT pg_catalog.pg_is_in_recovery()", &[]).await?.get(0) {
+        pave(place, sql, timeline).await?;
         let pgdata = place.pgdata();
-        files::write(&pgdata.join("promote"), b"")?;
+        // Not made durable: a server that died with it must not be promoted when it comes back.
+        let trigger = pgdata.join("promote");
+        std::fs::write(&trigger, b"").map_err(files::failed("writing", &trigger))?;
         kill_process(volume::postmaster(&pgdata)?, Signal::USR1).map_err(|errno| {
             EngineError::NotAnswering(format!("the server cannot be told of its promotion: {errno}"))
         })?;
@@ -37,60 +37,39 @@ pub(super) async fn promote(
     let after = status::ask(place, sql).await?.timeline;
     if after != timeline {
         return Err(EngineError::Step {
-            step: format!("the promotion onto timeline {timeline}"),
+            step: step(timeline),
             reason: format!("the server is on timeline {after}; it must not serve"),
         });
     }
-    let path = history(place, timeline);
+    let path = timelines::history(place, timeline);
     let history = files::read(&path)?.unwrap_or_default();
-    begin(&history).ok_or_else(|| {
+    timelines::begin(&history).ok_or_else(|| {
         EngineError::Volume(format!("{} does not tell where timeline {timeline} begins", path.display()))
     })
 }
 
-/// The file that tells a timeline's ancestors.
-fn history(place: &PostgresPlace, timeline: Timeline) -> PathBuf {
-    place.pgdata().join("pg_wal").join(format!("{:08X}.history", timeline.0))
-}
-
-/// Where a timeline begins: where its last ancestor was left. A line is `ancestor<TAB>position<TAB>reason`.
-fn begin(history: &str) -> Option<LogPosition> {
-    let last = history.lines().rfind(|line| !line.trim().is_empty() && !line.starts_with('#'))?;
-    let (high, low) = last.split_whitespace().nth(1)?.split_once('/')?;
-    let half = |text| u32::from_str_radix(text, 16).ok().map(u64::from);
-    Some(LogPosition(half(high)? << 32 | half(low)?))
+fn step(timeline: Timeline) -> String {
+    format!("the promotion onto timeline {timeline}")
 }
 
 /// Makes the allocated number the next free one, or refuses before anything has happened.
-fn pave(place: &PostgresPlace, current: Timeline, wanted: Timeline) -> Result<(), EngineError> {
-    let taken = wanted <= current || history(place, wanted).exists();
-    if taken {
+async fn pave(place: &PostgresPlace, sql: &mut Held<'_>, wanted: Timeline) -> Result<(), EngineError> {
+    let seen = timelines::look(place)?;
+    // Numbers grow with the terms, so that one above the wanted means that its term is over.
+    if wanted <= seen.used() {
+        let used = seen.used();
         return Err(EngineError::Step {
-            step: format!("the promotion onto timeline {wanted}"),
-            reason: format!(
-                "the number is used already; the server is on {current}. A new term allocates the next"
-            ),
+            step: step(wanted),
+            reason: format!("the numbers up to {used} are used already. A new term allocates the next"),
         });
     }
-    let mut between = current.next();
-    while between < wanted {
-        if !history(place, between).exists() {
-            files::write(&history(place, between), b"")?;
+    if seen.foreign().next().is_some() {
+        let replayed = sql.row(QUICK, "SELECT pg_catalog.pg_last_wal_replay_lsn()", &[]).await?;
+        let end =
+            LogEnd { position: status::log_position(replayed.get(0)), ..identify::identify(place).await? };
+        if let Some(to) = timelines::lure(place, &seen, end)? {
+            return Err(timelines::lured(&step(wanted), to));
         }
-        between = between.next();
     }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_timeline_begins_where_its_last_ancestor_was_left() {
-        let history =
-            "1\t0/14C8F10\tno recovery target specified\n\n3\t1A/5000098\tno recovery target specified\n";
-        assert_eq!(begin(history), Some(LogPosition(0x1A_0500_0098)));
-        assert_eq!(begin(""), None, "a paving stone tells nothing");
-    }
+    seen.gaps(wanted).try_for_each(|between| files::write(&timelines::history(place, between), b""))
 }

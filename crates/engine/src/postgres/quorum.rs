@@ -11,12 +11,17 @@
 //!
 //! A quorum that was in the file when the server started needs neither, once the checkpointer has begun its work: it arms the
 //! flag before that.
+//!
+//! On a standby nothing is released, because no walsender counts there; but what is put in force there holds from the first commit
+//! after its promotion. The checkpointer runs on a standby too and arms the flag, which is shared memory that a promotion leaves as it is.
+//! A standby that started with [`Quorum::Nobody`], as all followers do, is armed, and a reload is enough. One that started with none
+//! needs a restart point, for which the same holds as for a checkpoint.
 
 use super::place::PostgresPlace;
 use super::reload::{self, until};
 use super::settings::{self, Force, QUORUM, quorum_file, standby_names};
 use super::sql::{Held, QUICK, SLOW};
-use super::{files, place};
+use super::{files, place, slots};
 use crate::{EngineError, Quorum};
 use std::time::Duration;
 
@@ -31,6 +36,10 @@ const CHECKPOINTER: Duration = Duration::from_millis(500);
 const CHECKPOINTER_WORKS: &str = "SELECT EXISTS (
     SELECT FROM pg_catalog.pg_stat_activity WHERE backend_type OPERATOR(pg_catalog.=) 'checkpointer'
         AND wait_event_type OPERATOR(pg_catalog.=) ANY ('{Activity,Timeout,IO}'))";
+
+/// What is waited for, by the setting that this session sees, and whether the server is a standby.
+const NOW: &str =
+    "SELECT pg_catalog.current_setting('synchronous_standby_names'), pg_catalog.pg_is_in_recovery()";
 
 /// Whether no walsender releases commits.
 const NOBODY_COUNTS: &str = "SELECT NOT EXISTS (
@@ -50,16 +59,53 @@ pub(super) async fn put_in_force(
     sql: &mut Held<'_>,
     quorum: &Quorum,
 ) -> Result<(), EngineError> {
-    let path = place.config_file(QUORUM);
-    let written = files::read(&path)?.unwrap_or_default();
-    if written == quorum_file(quorum, Force::InForce) {
+    let written = files::read(&place.config_file(QUORUM))?.unwrap_or_default();
+    let now = sql.row(QUICK, NOW, &[]).await?;
+    let (waited, standby): (String, bool) = (now.get(0), now.get(1));
+    if written == quorum_file(quorum, Force::InForce) && waited == standby_names(quorum) {
         return armed_at_start(sql, quorum).await;
     }
-    let waited =
-        sql.row(QUICK, "SELECT pg_catalog.current_setting('synchronous_standby_names')", &[]).await?;
     // Armed for certain only if the server started so, or if an earlier call came to its end: its file and its memory agree.
-    let waited: String = waited.get(0);
     let armed = !waited.is_empty() && written.starts_with(&format!("# {:?}", Force::InForce));
+    if standby {
+        before_promotion(place, sql, quorum, armed).await
+    } else {
+        change(place, sql, quorum, armed).await
+    }
+}
+
+/// On a standby.
+async fn before_promotion(
+    place: &PostgresPlace,
+    sql: &mut Held<'_>,
+    quorum: &Quorum,
+    armed: bool,
+) -> Result<(), EngineError> {
+    if armed {
+        // One reload: the promotion's signal goes by way of the postmaster, who tells everybody of the setting before it takes the next.
+        settings::write_quorum(place, quorum, Force::InForce)?;
+        reload::begin(sql).await?;
+        armed_at_start(sql, quorum).await?;
+    } else {
+        settings::write_quorum(place, quorum, Force::Asked)?;
+        reload::complete(sql).await?;
+        arm(sql, quorum).await?;
+        settings::write_quorum(place, quorum, Force::InForce)?;
+    }
+    match quorum {
+        // Those that are waited for can only come if they have a slot.
+        Quorum::Any { members, .. } => slots::keep(place, sql, members).await,
+        Quorum::Nobody | Quorum::None => Ok(()),
+    }
+}
+
+/// On a primary.
+async fn change(
+    place: &PostgresPlace,
+    sql: &mut Held<'_>,
+    quorum: &Quorum,
+    armed: bool,
+) -> Result<(), EngineError> {
     let late = "a walsender does not read the new quorum";
     if !sql.row(QUICK, NOBODY_COUNTS, &[]).await?.get::<_, bool>(0) {
         settings::write_quorum(place, &Quorum::Nobody, Force::Asked)?;
@@ -68,10 +114,8 @@ pub(super) async fn put_in_force(
     }
     settings::write_quorum(place, quorum, Force::Asked)?;
     reload::complete(sql).await?;
-    match quorum {
-        Quorum::None => {}
-        Quorum::Nobody | Quorum::Any { .. } if armed => {}
-        Quorum::Nobody | Quorum::Any { .. } => sql.execute(SLOW, "CHECKPOINT").await?,
+    if !armed {
+        arm(sql, quorum).await?;
     }
     let names: Vec<String> = match quorum {
         Quorum::Any { members, term, .. } => {
@@ -84,6 +128,14 @@ pub(super) async fn put_in_force(
     settings::write_quorum(place, quorum, Force::InForce)
 }
 
+/// Has the checkpointer arm the flag.
+async fn arm(sql: &mut Held<'_>, quorum: &Quorum) -> Result<(), EngineError> {
+    match quorum {
+        Quorum::None => Ok(()),
+        Quorum::Nobody | Quorum::Any { .. } => sql.execute(SLOW, "CHECKPOINT").await,
+    }
+}
+
 /// Waits until the checkpointer of a server that started with this quorum has armed the flag.
 async fn armed_at_start(sql: &mut Held<'_>, quorum: &Quorum) -> Result<(), EngineError> {
     match quorum {
@@ -92,7 +144,7 @@ async fn armed_at_start(sql: &mut Held<'_>, quorum: &Quorum) -> Result<(), Engin
             match until(sql, CHECKPOINTER, "", CHECKPOINTER_WORKS, &[]).await {
                 Ok(()) => Ok(()),
                 // A checkpoint of ours is its work, too.
-                Err(_busy) => sql.execute(SLOW, "CHECKPOINT").await,
+                Err(_busy) => arm(sql, quorum).await,
             }
         }
     }

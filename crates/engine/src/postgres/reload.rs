@@ -12,7 +12,7 @@ use tokio_postgres::types::ToSql;
 /// How long a reload may take: it is a signal and the reading of small files.
 const LIMIT: Duration = Duration::from_secs(10);
 /// Between two looks.
-const LOOK_AGAIN: Duration = Duration::from_millis(2);
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// Reloads, and returns when this session has seen it. Other processes may see it a moment later.
 pub(super) async fn begin(sql: &mut Held<'_>) -> Result<(), EngineError> {

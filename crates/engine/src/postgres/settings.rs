@@ -126,18 +126,11 @@ pub(super) fn refusal(name: &str, value: &str) -> Option<String> {
     }
 }
 
-/// Writes every file that the server reads at its start, except the user's parameters and who may connect.
-pub(super) fn write_all(
-    place: &PostgresPlace,
-    source: Option<&Peer>,
-    settings: &Settings,
-    quorum: &Quorum,
-) -> Result<(), EngineError> {
+/// Writes the files that make a start one of a standby of the source, or of nobody.
+pub(super) fn write_start(place: &PostgresPlace, source: Option<&Peer>) -> Result<(), EngineError> {
     files::folder(&place.config())?;
     files::update(&place.config_file(SERVER), server(place)?.as_bytes())?;
-    write_term(place, settings)?;
     write_source(place, source)?;
-    write_quorum(place, quorum, Force::InForce)?;
     // Settings made by ALTER SYSTEM, before it was off or on the source of a copy, would come after ours.
     files::update(&place.pgdata().join("postgresql.auto.conf"), b"")?;
     // There is no read-write start.
@@ -153,6 +146,7 @@ fn server(place: &PostgresPlace) -> Result<String, EngineError> {
     push(&mut file, "timezone", "UTC");
     // Who logs in as Berth's own roles is the proxy's and the members' business, so theirs are the reserved connections.
     push(&mut file, "superuser_reserved_connections", "5");
+    push(&mut file, "wal_keep_size", &format!("{}MB", kept_log(place)?));
     let _infallible = writeln!(file, "include '{PARAMETERS}'");
     for (name, value) in OWNED {
         push(&mut file, name, value);
@@ -184,9 +178,20 @@ fn server(place: &PostgresPlace) -> Result<String, EngineError> {
 /// How much log an absent member may hold back, in MB: a quarter of the volume. Less and a member that was away for an hour is
 /// copied anew; more and its absence fills the disk.
 fn slot_limit(place: &PostgresPlace) -> Result<u64, EngineError> {
+    Ok((megabytes(place)? / 4).max(64))
+}
+
+/// How much log each server keeps without being asked, in MB: so far a member may be behind at a failover, whose new primary had no slot
+/// for it before. A sixteenth of the volume, up to what a member misses in a restart of its pod of two minutes at 16 MB a second.
+fn kept_log(place: &PostgresPlace) -> Result<u64, EngineError> {
+    Ok((megabytes(place)? / 16).clamp(64, 2048))
+}
+
+/// The size of the volume, in MB.
+fn megabytes(place: &PostgresPlace) -> Result<u64, EngineError> {
     let volume = rustix::fs::statvfs(&place.data)
         .map_err(|errno| files::failed("measuring the volume of", &place.data)(errno.into()))?;
-    Ok((volume.f_blocks.saturating_mul(volume.f_frsize) / 4 / 1_048_576).max(64))
+    Ok(volume.f_blocks.saturating_mul(volume.f_frsize) / 1_048_576)
 }
 
 /// The user's settings as a file.

@@ -6,18 +6,19 @@
 
 use super::place::PostgresPlace;
 use crate::EngineError;
+use std::collections::HashMap;
 use std::error::Error;
 use std::fmt::Write;
 use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::JoinSet;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, NoTls, Row};
+use tokio_postgres::{Client, NoTls, Row, Statement};
 
 /// The superuser, who can log in over the Unix socket only.
 pub(super) const SUPERUSER: &str = "berth";
 /// The database with Berth's own objects.
-const DATABASE: &str = "postgres";
+pub(super) const DATABASE: &str = "postgres";
 /// A local connection takes milliseconds; a starved machine may take longer.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long a question may take before the server counts as not answering.
@@ -34,7 +35,21 @@ const OPTIONS: &str = "-c search_path=pg_catalog -c synchronous_commit=local -c 
 /// An open session; its tasks end with it.
 struct Session {
     client: Client,
+    /// What was asked before, prepared: a failover is made of small questions, and preparing doubles their time. All of them are
+    /// constants of this adapter, so that there are few.
+    statements: HashMap<String, Statement>,
     _pump: JoinSet<()>,
+}
+
+impl Session {
+    async fn statement(&mut self, sql: &str) -> Result<Statement, tokio_postgres::Error> {
+        if let Some(known) = self.statements.get(sql) {
+            return Ok(known.clone());
+        }
+        let statement = self.client.prepare(sql).await?;
+        self.statements.insert(sql.to_owned(), statement.clone());
+        Ok(statement)
+    }
 }
 
 /// One kept connection.
@@ -62,8 +77,12 @@ impl Held<'_> {
         sql: &str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, EngineError> {
-        let client = self.client().await?;
-        let answer = tokio::time::timeout(limit, client.query(sql, parameters)).await;
+        let session = self.session().await?;
+        let answer = async {
+            let statement = session.statement(sql).await?;
+            session.client.query(&statement, parameters).await
+        };
+        let answer = tokio::time::timeout(limit, answer).await;
         self.settle(answer, limit, sql)
     }
 
@@ -74,19 +93,23 @@ impl Held<'_> {
         sql: &str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Row, EngineError> {
-        let client = self.client().await?;
-        let answer = tokio::time::timeout(limit, client.query_one(sql, parameters)).await;
+        let session = self.session().await?;
+        let answer = async {
+            let statement = session.statement(sql).await?;
+            session.client.query_one(&statement, parameters).await
+        };
+        let answer = tokio::time::timeout(limit, answer).await;
         self.settle(answer, limit, sql)
     }
 
     /// Executes statements without parameters. Several in one text are one transaction.
     pub(super) async fn execute(&mut self, limit: Duration, sql: &str) -> Result<(), EngineError> {
-        let client = self.client().await?;
-        let answer = tokio::time::timeout(limit, client.batch_execute(sql)).await;
+        let session = self.session().await?;
+        let answer = tokio::time::timeout(limit, session.client.batch_execute(sql)).await;
         self.settle(answer, limit, sql)
     }
 
-    async fn client(&mut self) -> Result<&Client, EngineError> {
+    async fn session(&mut self) -> Result<&mut Session, EngineError> {
         if self.slot.as_ref().is_none_or(|session| session.client.is_closed()) {
             *self.slot = None;
             let session = tokio::time::timeout(CONNECT, connect(self.place))
@@ -94,8 +117,8 @@ impl Held<'_> {
                 .map_err(|_| EngineError::NotAnswering(format!("no connection within {CONNECT:?}")))??;
             *self.slot = Some(session);
         }
-        match &*self.slot {
-            Some(session) => Ok(&session.client),
+        match &mut *self.slot {
+            Some(session) => Ok(session),
             None => Err(EngineError::NotAnswering("no connection".to_owned())),
         }
     }
@@ -140,7 +163,7 @@ async fn connect(place: &PostgresPlace) -> Result<Session, EngineError> {
         // How it ended is told to whoever asks next.
         let _ended = connection.await;
     });
-    Ok(Session { client, _pump: pump })
+    Ok(Session { client, statements: HashMap::new(), _pump: pump })
 }
 
 fn explain(error: &tokio_postgres::Error, sql: &str) -> EngineError {

@@ -1,5 +1,6 @@
 //! What the server says of itself.
 
+use super::access::OWN_ROLES;
 use super::place::{PostgresPlace, parse_standby_name};
 use super::sql::{Held, QUICK};
 use crate::{EngineError, LocalStatus, Standby};
@@ -21,7 +22,12 @@ SELECT in_recovery,
             ELSE pg_catalog.pg_current_wal_flush_lsn() END AS position,
        EXISTS (SELECT FROM pg_catalog.pg_stat_wal_receiver WHERE status OPERATOR(pg_catalog.=) 'streaming') AS receiving,
        (SELECT GREATEST(0, pg_catalog.pg_wal_lsn_diff(latest_end_lsn, pg_catalog.pg_last_wal_replay_lsn()))::pg_catalog.int8
-        FROM pg_catalog.pg_stat_wal_receiver) AS behind
+        FROM pg_catalog.pg_stat_wal_receiver) AS behind,
+       CASE WHEN in_recovery THEN 0 ELSE
+            (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity
+             WHERE backend_type OPERATOR(pg_catalog.=) 'client backend'
+               AND NOT (usename::pg_catalog.text OPERATOR(pg_catalog.=) ANY ($1))
+               AND (xact_start IS NOT NULL OR state OPERATOR(pg_catalog.=) 'active')) END AS transactions
 FROM (SELECT pg_catalog.pg_is_in_recovery() AS in_recovery) AS role";
 
 /// Those who take the log from this server.
@@ -32,7 +38,7 @@ FROM pg_catalog.pg_stat_replication WHERE state IS NOT NULL ORDER BY application
 
 /// Asks.
 pub(super) async fn ask(place: &PostgresPlace, sql: &mut Held<'_>) -> Result<LocalStatus, EngineError> {
-    let row = sql.row(QUICK, STATUS, &[]).await?;
+    let row = sql.row(QUICK, STATUS, &[&OWN_ROLES]).await?;
     let in_recovery: bool = row.get("in_recovery");
     let timeline: Option<i64> = row.get("timeline");
     let position: Option<PgLsn> = row.get("position");
@@ -44,7 +50,7 @@ pub(super) async fn ask(place: &PostgresPlace, sql: &mut Held<'_>) -> Result<Loc
         position: log_position(position),
         receiving: row.get("receiving"),
         behind: behind.and_then(|bytes| u64::try_from(bytes).ok()),
-        transactions: 0,
+        transactions: u32::try_from(row.get::<_, i64>("transactions")).unwrap_or(u32::MAX),
         standbys: standbys.iter().filter_map(|row| standby(place, row)).collect(),
     })
 }
@@ -64,4 +70,11 @@ fn standby(place: &PostgresPlace, row: &Row) -> Option<Standby> {
 /// A position; 0 while it is not known.
 pub(super) fn log_position(lsn: Option<PgLsn>) -> LogPosition {
     LogPosition(lsn.map_or(0, u64::from))
+}
+
+/// A position as PostgreSQL writes it: `1A/5000098`.
+pub(super) fn parse(text: &str) -> Option<LogPosition> {
+    let (high, low) = text.split_once('/')?;
+    let half = |text| u32::from_str_radix(text, 16).ok().map(u64::from);
+    Some(LogPosition(half(high)? << 32 | half(low)?))
 }

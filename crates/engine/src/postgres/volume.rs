@@ -3,18 +3,16 @@
 //! A database is made beside its place and renamed into it when it is whole and on disk, so that `pgdata` is always a database.
 //! Nothing here removes a `pgdata`.
 
+use super::control::{self, Ended};
 use super::place::{PostgresPlace, slot_name, text};
-use super::{conninfo, files, keys, program};
+use super::{conninfo, files, keys, orphans, program, rewind};
 use crate::{EngineError, Peer, Volume};
-use berth_core::Timeline;
 use std::path::Path;
 use std::time::Duration;
 use tokio::process::Command;
 
 /// initdb takes a second; a starved machine may take a minute.
 const INITDB: Duration = Duration::from_mins(5);
-/// A look at the control file takes milliseconds.
-const CONTROLDATA: Duration = Duration::from_secs(30);
 /// The longest base backup: a terabyte at 20 MB a second. The agent shows that it is under way, and dropping the call ends it.
 const COPY: Duration = Duration::from_hours(14);
 
@@ -35,24 +33,13 @@ pub(super) async fn inspect(place: &PostgresPlace) -> Result<Volume, EngineError
             "{pgdata} holds something that is no PostgreSQL database; move it away, or give the member a new claim"
         )));
     }
-    let mut command = Command::new(place.program("pg_controldata"));
-    command.arg("-D").arg(&pgdata);
-    let control = program::run(&mut command, "reading the control file", CONTROLDATA).await?;
-    let field = |name: &str| {
-        let value = control.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        value.map(str::trim).ok_or_else(|| EngineError::Volume(format!("the control file tells no {name:?}")))
+    let control = control::read(place).await?;
+    let closed = match control.ended {
+        // Beside a rewind that was broken off it says nothing of what the data is now.
+        Ended::Primary(at) if rewind::interrupted(place)?.is_none() => Some(at),
+        Ended::Primary(_) | Ended::Standby | Ended::Otherwise => None,
     };
-    let timeline = |name: &str| {
-        let value = field(name)?;
-        value.parse().map_err(|_| EngineError::Volume(format!("the control file's {name:?} is {value:?}")))
-    };
-    let checkpoint: u32 = timeline("Latest checkpoint's TimeLineID")?;
-    let recovered: u32 = timeline("Min recovery ending loc's timeline")?;
-    Ok(Volume::Present {
-        system: field("Database system identifier")?.to_owned(),
-        timeline: Timeline(checkpoint.max(recovered)),
-        closed: None,
-    })
+    Ok(Volume::Present { system: control.system, timeline: control.timeline, closed })
 }
 
 /// Makes a new database.
@@ -90,19 +77,6 @@ pub(super) async fn clone_from(place: &PostgresPlace, peer: &Peer) -> Result<(),
     settle(place)
 }
 
-/// Rewinds the data to where its history left the peer's.
-pub(super) async fn rewind(place: &PostgresPlace, peer: &Peer) -> Result<(), EngineError> {
-    keys::refresh(place)?;
-    let mut command = Command::new(place.program("pg_rewind"));
-    command
-        .arg("-D")
-        .arg(place.pgdata())
-        .arg("--source-server")
-        .arg(conninfo::to(place, peer, &format!("{}_rewind", place.member.short()))?)
-        .arg(format!("--config-file={}", text(&place.config_file(super::settings::SERVER))));
-    program::run(&mut command, &format!("the rewind to {}", peer.member), COPY).await.map(drop)
-}
-
 /// Clears an unfinished database, after having made sure that there is no finished one.
 async fn make_room(place: &PostgresPlace) -> Result<(), EngineError> {
     match inspect(place).await? {
@@ -125,8 +99,10 @@ fn settle(place: &PostgresPlace) -> Result<(), EngineError> {
     files::rename(&unfinished, &place.pgdata())
 }
 
-/// Removes the pid and lock files of a dead server.
-pub(super) fn clear_remains(place: &PostgresPlace) -> Result<(), EngineError> {
+/// Removes the pid and lock files of a dead server, after having made sure that nothing works on its data: a rewind outlives the agent
+/// that began it, if that is killed.
+pub(super) async fn clear_remains(place: &PostgresPlace) -> Result<(), EngineError> {
+    orphans::end(place).await?;
     files::remove(&place.pgdata().join("postmaster.pid"))?;
     // A promotion that was asked of the dead server must not happen to the next.
     files::remove(&place.pgdata().join("promote"))?;

@@ -11,7 +11,10 @@
     reason = "a test fails by panicking, and shows the servers' logs then"
 )]
 
+mod detach;
 mod inside;
+mod promote;
+mod rewind;
 mod world;
 
 use berth_core::topology::{Access, Identity};
@@ -40,7 +43,7 @@ fn a_new_database_is_whole_or_not_there() {
         std::fs::create_dir_all(member.data.join("pgdata.unfinished/base")).unwrap();
         assert_eq!(member.engine.inspect().await.unwrap(), Volume::Empty);
         member.engine.initialize().await.unwrap();
-        let Volume::Present { system, timeline } = member.engine.inspect().await.unwrap() else {
+        let Volume::Present { system, timeline, .. } = member.engine.inspect().await.unwrap() else {
             panic!("no database")
         };
         assert_eq!(timeline, Timeline(1));

@@ -12,6 +12,7 @@ use rcgen::{
 };
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -232,10 +233,7 @@ impl Member {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let pid = self.server.as_ref().unwrap().id().to_string();
-        assert!(
-            Command::new("bash").args(["-c", &format!("kill -{name} {pid}")]).status().unwrap().success()
-        );
+        signal(name, &[self.server.as_ref().unwrap().id().to_string()]);
     }
 
     /// The server's log as the warden would print it.
@@ -261,9 +259,42 @@ impl Member {
 
     /// Writes a row with the synchrony of a tenant, in the background.
     pub(crate) fn write(&self, what: &str) -> Write {
+        self.run(&format!("INSERT INTO public.written (what) VALUES ('{what}')"))
+    }
+
+    /// Runs a statement with the synchrony of a tenant, in the background.
+    pub(crate) fn run(&self, sql: &str) -> Write {
         let conninfo = format!("host={} user=berth dbname=postgres", self.sockets());
-        let sql = format!("INSERT INTO public.written (what) VALUES ('{what}')");
-        Write(std::cell::RefCell::new(command(&conninfo, None, &sql).spawn().unwrap()))
+        Write(std::cell::RefCell::new(command(&conninfo, None, sql).spawn().unwrap()))
+    }
+
+    /// Tries to write a row again and again, from before it can, with the synchrony of a tenant.
+    pub(crate) fn hammer(&self) -> Hammer {
+        let conninfo = format!("host={} user=berth dbname=postgres", self.sockets());
+        let mut command = Command::new("psql");
+        command.args(["-X", "-w", "-q", "-t", "-A", "-d", &conninfo]);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut script = child.stdin.take().unwrap();
+        std::thread::spawn(move || {
+            // Ends when the pipe does.
+            while script
+                .write_all(b"INSERT INTO public.written (what) VALUES ('at once') RETURNING n;\n")
+                .is_ok()
+            {}
+        });
+        Hammer(child)
+    }
+
+    /// Processes of the server of this kind.
+    pub(crate) async fn processes(&self, kind: &str) -> Vec<String> {
+        let sql = format!("SELECT pid FROM pg_stat_activity WHERE backend_type = '{kind}'");
+        self.superuser(&sql).await.lines().map(str::to_owned).collect()
+    }
+
+    /// The rows, in their order.
+    pub(crate) async fn rows(&self) -> String {
+        self.superuser("SELECT string_agg(what, ',' ORDER BY n) FROM public.written").await
     }
 
     fn conninfo(&self, tls: &str, user: &str, database: &str) -> String {
@@ -325,6 +356,24 @@ impl Session {
             std::thread::yield_now();
         }
     }
+}
+
+/// A client that tries to write without end.
+pub(crate) struct Hammer(Child);
+
+impl Hammer {
+    /// What was acknowledged until now.
+    pub(crate) fn acknowledged(mut self) -> String {
+        self.0.kill().unwrap();
+        let output = self.0.wait_with_output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+/// Sends a signal to processes.
+pub(crate) fn signal(name: &str, pids: &[String]) {
+    let sent = Command::new("bash").args(["-c", &format!("kill -{name} {}", pids.join(" "))]).status();
+    assert!(sent.unwrap().success());
 }
 
 /// What a commit is expected to do.

@@ -6,7 +6,7 @@ use crate::cache::{Child, SlimBudget};
 use crate::kubernetes::Refusal;
 use berth_api::names;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::Api;
+use kube::{Api, Resource};
 use serde_json::json;
 
 impl Work<'_> {
@@ -41,8 +41,12 @@ impl Work<'_> {
     /// Changes the number in exactly this budget, and removes what somebody may have put in its place.
     pub(super) async fn change_budget(&self, uid: &str, min_available: u32) -> Result<(), StepError> {
         let name = names::budget(self.owner.cluster.name.as_str());
+        let found = self.operator.kubernetes.get(self.budgets(), &name).await?;
+        let Some(found) = found.filter(|found| found.meta().uid.as_deref() == Some(uid)) else {
+            return Err(StepError::Void(format!("disruption budget {name} is gone, or another")));
+        };
         let patch = json!({
-            "metadata": {"uid": uid},
+            "metadata": {"uid": uid, "resourceVersion": found.meta().resource_version},
             "spec": {"minAvailable": min_available, "maxUnavailable": null},
         });
         let changed = self.operator.kubernetes.merge(self.budgets(), &name, &patch).await?;

@@ -42,22 +42,18 @@ impl Fleet {
 
     /// Runs what was prepared; false if a server runs already or a dead one's remains are in the way.
     pub fn launch(&self, member: &MemberId) -> bool {
-        let mut world = self.world();
-        let member = world.member(member);
-        if member.process.is_some() || member.remains || member.data.is_none() {
-            return false;
-        }
-        member.starts += 1;
-        member.process = member.prepared.take();
-        member.process.is_some()
+        self.world().member(member).launch()
     }
 
     /// Ends the server; one that is killed leaves remains. Says whether one ran.
     pub fn end(&self, member: &MemberId, killed: bool) -> bool {
         let mut world = self.world();
-        let member = world.member(member);
-        member.remains |= killed && member.process.is_some();
-        member.process.take().is_some()
+        if !killed {
+            // What it writes last still goes to those that stream.
+            world.member(member).close();
+            world.stream();
+        }
+        world.member(member).end(killed)
     }
 
     /// Empties the member's volume.
@@ -159,14 +155,15 @@ impl Fleet {
         if !data.slots.contains(member) {
             return Err(refused("there is no slot for this member"));
         }
-        let data = data.clone();
+        let data = data.without_what_is_its_own();
         let target = world.member(member);
         target.data = Some(data);
         target.copies += 1;
         Ok(())
     }
 
-    /// Cuts the log back to where it left the peer's.
+    /// Makes the data a copy of the peer's, as one that was cut back to where it left the peer's history and brought forward is. One that
+    /// did not leave it is not touched.
     pub(super) fn rewind(&self, member: &MemberId, peer: &Peer) -> Result<(), EngineError> {
         let mut world = self.world();
         let refused = |reason: &str| EngineError::Step {
@@ -182,7 +179,11 @@ impl Fleet {
             return Err(refused("the server runs"));
         }
         match &target.data {
-            Some(mine) if mine.system == data.system => target.data = Some(data),
+            Some(mine) if mine.system == data.system => {
+                if !mine.is_part_of(&data) {
+                    target.data = Some(data.without_what_is_its_own());
+                }
+            }
             Some(_) | None => return Err(refused("it is another database")),
         }
         Ok(())
@@ -235,6 +236,9 @@ impl World {
         let source = self.reached(process.source.as_ref()?)?;
         let from = self.members.get(&source)?;
         from.process.as_ref()?;
+        if !from.data.as_ref()?.slots.contains(member) {
+            return None;
+        }
         let fits = standby.data.as_ref()?.is_part_of(from.data.as_ref()?);
         fits.then_some(source)
     }

@@ -2,13 +2,13 @@
 
 use berth_core::topology::Access;
 use berth_core::{LogPosition, MemberId, Term, Timeline};
-use berth_engine::{Boot, EngineError, Peer, Quorum, Settings, SettingsOutcome, TermRow, Volume};
+use berth_engine::{Boot, EngineError, LogEnd, Peer, Quorum, Settings, SettingsOutcome, TermRow, Volume};
 use std::collections::BTreeSet;
 
 /// One record of the log, at the position of its index plus one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Entry {
-    /// What initdb and the roles wrote.
+    /// What initdb and the roles wrote, and what a server notes down itself: that a timeline begins, that it stops in order.
     Base,
     /// A tenant's row.
     Row(u64),
@@ -23,7 +23,10 @@ pub(super) struct Data {
     /// The timelines with the position at which each begins.
     pub history: Vec<(Timeline, LogPosition)>,
     pub log: Vec<Entry>,
+    /// The members that may take the log from a server on this data.
     pub slots: BTreeSet<MemberId>,
+    /// The position before its last record, if it was stopped in order as a primary.
+    pub closed: Option<LogPosition>,
 }
 
 /// A server that runs.
@@ -57,6 +60,18 @@ impl Data {
         self.history.last().map_or(Timeline(0), |(timeline, _)| *timeline)
     }
 
+    /// Where the log ends, and on the timeline of its last record: one that begins here has none yet.
+    pub(super) fn log_end(&self) -> LogEnd {
+        let end = self.end();
+        let begun = self.history.iter().rev().find(|(_, start)| *start < end);
+        LogEnd { timeline: begun.map_or(Timeline(0), |(timeline, _)| *timeline), position: end }
+    }
+
+    /// As another member gets it: slots and an orderly end are the server's own.
+    pub(super) fn without_what_is_its_own(&self) -> Self {
+        Self { slots: BTreeSet::new(), closed: None, ..self.clone() }
+    }
+
     pub(super) fn append(&mut self, entry: Entry) -> LogPosition {
         self.log.push(entry);
         self.end()
@@ -81,7 +96,7 @@ impl Member {
         self.data.as_ref().map_or(Volume::Empty, |data| Volume::Present {
             system: data.system.clone(),
             timeline: data.timeline(),
-            closed: None,
+            closed: data.closed,
         })
     }
 
@@ -107,6 +122,7 @@ impl Member {
                 history: vec![(Timeline(1), LogPosition(0))],
                 log: vec![Entry::Base],
                 slots: BTreeSet::new(),
+                closed: None,
             });
         }
     }
@@ -125,6 +141,35 @@ impl Member {
         });
     }
 
+    /// Runs what was prepared; false if a server runs already or a dead one's remains are in the way.
+    pub(super) fn launch(&mut self) -> bool {
+        let (Some(data), None, false) = (&mut self.data, &self.process, self.remains) else { return false };
+        let Some(process) = self.prepared.take() else { return false };
+        self.starts += 1;
+        data.closed = None;
+        if process.source.is_some() {
+            data.slots.clear();
+        }
+        self.process = Some(process);
+        true
+    }
+
+    /// What a primary that is stopped in order writes last.
+    pub(super) fn close(&mut self) {
+        if let (Some(data), Some(process)) = (&mut self.data, &self.process)
+            && !process.standby
+        {
+            data.closed = Some(data.end());
+            data.append(Entry::Base);
+        }
+    }
+
+    /// Ends the server. Says whether one ran.
+    pub(super) fn end(&mut self, killed: bool) -> bool {
+        self.remains |= killed && self.process.is_some();
+        self.process.take().is_some()
+    }
+
     pub(super) fn clear_remains(&mut self) -> Result<(), EngineError> {
         if self.process.is_some() {
             return Err(step("clearing what a dead server left", "a server runs"));
@@ -134,31 +179,47 @@ impl Member {
     }
 
     pub(super) fn follow(&mut self, peer: Option<&Peer>) -> Result<(), EngineError> {
-        let (_, process) = self.running()?;
+        let (data, process) = self.running()?;
         if !process.standby {
             return Err(step("following", "the server is a primary"));
         }
         process.source = peer.cloned();
+        if peer.is_some() {
+            data.slots.clear();
+        }
         Ok(())
+    }
+
+    pub(super) fn detach(&mut self) -> Result<LogEnd, EngineError> {
+        self.follow(None)?;
+        Ok(self.running()?.0.log_end())
     }
 
     pub(super) fn promote(&mut self, timeline: Timeline) -> Result<LogPosition, EngineError> {
         let (data, process) = self.running()?;
         if !process.standby {
-            return Err(step("the promotion", "the server is a primary already"));
+            let begun = data.history.last().filter(|(own, _)| *own == timeline);
+            let begun =
+                begun.ok_or_else(|| step("the promotion", "the server is a primary on another timeline"))?;
+            return Ok(begun.1);
         }
         if timeline <= data.timeline() {
             return Err(step("the promotion", "that timeline was used before"));
         }
         let start = data.end();
         data.history.push((timeline, start));
+        data.append(Entry::Base);
         process.standby = false;
         process.source = None;
         Ok(start)
     }
 
     pub(super) fn set_quorum(&mut self, quorum: &Quorum) -> Result<(), EngineError> {
-        self.running()?.1.quorum = quorum.clone();
+        let (data, process) = self.running()?;
+        process.quorum = quorum.clone();
+        if let (true, Quorum::Any { members, .. }) = (process.standby, quorum) {
+            data.slots.extend(members.iter().cloned());
+        }
         Ok(())
     }
 

@@ -148,6 +148,20 @@ pub(super) fn turn(layout: &Layout, name: &str) -> Result<fs::File, Error> {
     }
 }
 
+/// The folder where cargo puts the programs of the build that the caller belongs to.
+///
+/// A program lies there itself. A test lies in `deps` of the folder for intermediate results, which may be anywhere (`build.build-dir`); the
+/// programs of its build are in the workspace's `target`, in a folder of the same name.
+fn programs_beside(caller: &Path, target: &Path) -> PathBuf {
+    let mut folders = caller.ancestors().skip(1);
+    let folder = folders.find(|folder| !folder.ends_with("deps")).unwrap_or(Path::new("/"));
+    let is_test = caller.parent().is_some_and(|parent| parent.ends_with("deps"));
+    match folder.file_name() {
+        Some(profile) if is_test => target.join(profile),
+        Some(_) | None => folder.to_path_buf(),
+    }
+}
+
 fn programs(parts: parts::Parts) -> Programs {
     Programs {
         kubernetes: parts.kubernetes_bin,
@@ -170,12 +184,10 @@ fn programs(parts: parts::Parts) -> Programs {
 /// that it only starts. cargo is not asked without need, because it waits for every other build in the tree.
 fn program() -> Result<PathBuf, Error> {
     let caller = std::env::current_exe().map_err(Error::io("find", "the running program"))?;
-    // Tests lie one folder below the programs of their build.
-    let mut folders = caller.ancestors().skip(1);
-    let folder = folders.find(|folder| !folder.ends_with("deps")).unwrap_or(Path::new("/"));
+    let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = programs_beside(&caller, &crate_folder.join("../../target"));
     let path = folder.join(PROGRAM);
     let built = modified(&path);
-    let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let sources = ["src", "manifests", "Cargo.toml", "../../Cargo.toml", "../../Cargo.lock"];
     let changed = sources.iter().filter_map(|source| newest(&crate_folder.join(source))).max();
     if let (true, Some(cargo)) = (built < changed, std::env::var_os("CARGO")) {
@@ -211,4 +223,22 @@ fn prepared(error: impl std::error::Error + Send + Sync + 'static) -> Error {
 
 fn refused<T>(reason: String) -> Result<T, Error> {
     Err(Error::Refused { reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_programs_of_a_build_are_found_from_a_program_and_from_a_test() {
+        let target = Path::new("/tree/target");
+        for (caller, folder) in [
+            ("/tree/target/debug/xtask", "/tree/target/debug"),
+            ("/elsewhere/release/xtask", "/elsewhere/release"),
+            ("/cache/build/debug/deps/ends-12cd", "/tree/target/debug"),
+            ("/tree/target/release/deps/ends-12cd", "/tree/target/release"),
+        ] {
+            assert_eq!(programs_beside(Path::new(caller), target), Path::new(folder), "{caller}");
+        }
+    }
 }

@@ -91,7 +91,8 @@ pub(super) fn confirmed(
         topology::newer(state, read.clone().map(|read| *read));
     }
     let (Some(read), Some(known)) = (read, &state.world.view.rule) else { return };
-    let same = read.rule.term == known.rule.term && read.rule.phase == Phase::Serving;
+    let leads = matches!(read.rule.phase, Phase::Serving | Phase::Switching);
+    let same = read.rule.term == known.rule.term && leads;
     if same && read.rule.primary == state.me.identity {
         state.contact.confirmed = state.contact.confirmed.max(Some(asked));
     }

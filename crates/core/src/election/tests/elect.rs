@@ -19,6 +19,7 @@ fn standby() -> Story {
         story.pass(Duration::from_millis(500));
         story.told('a', Message::Beat { term: Term(4), at: Moment::at(Duration::from_secs(1)) });
     }
+    story.status(standby_status(5, 480, true));
     story.sent.clear();
     story
 }

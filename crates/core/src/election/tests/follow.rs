@@ -71,6 +71,7 @@ fn a_replica_that_missed_a_term_looks_at_its_log_first() {
     story.succeeds();
     assert_eq!(story.doing, None);
     story.status(standby_status(5, 500, false));
+    assert_eq!(story.succeeds(), Effect::Detach, "it is asked for its very end");
     let Effect::WriteLedger(entered) = story.effect() else { panic!("{:?}", story.effect()) };
     assert_eq!(
         entered.newest(),
@@ -88,6 +89,7 @@ fn a_log_that_went_another_way_is_never_attached(#[case] timeline: u32, #[case] 
     story.until(EffectKind::Start);
     story.succeeds();
     story.status(standby_status(timeline, position, false));
+    assert_eq!(story.succeeds(), Effect::Detach);
     assert_eq!(story.effect(), &Effect::Stop(Run(1)), "never attached");
     let done = story.until(EffectKind::Rewind);
     assert_eq!(done, [EffectKind::Stop, EffectKind::Inspect, EffectKind::WriteLedger]);
@@ -133,7 +135,7 @@ fn a_primary_that_starts_anew_is_followed_before_it_serves() {
     (electing.phase, electing.coordinator, electing.branched) = (Phase::Electing, Some(identity('a')), None);
     electing.proposal = Some(proposal('a', "bc"));
     story.rule(electing, 41);
-    assert_eq!(story.until(EffectKind::Follow), [EffectKind::WriteLedger]);
+    assert_eq!(story.until(EffectKind::Follow), [EffectKind::Detach, EffectKind::WriteLedger]);
     assert_eq!(story.effect(), &Effect::Follow(Some(peer(5))));
     assert_eq!(story.state.notes.ledger().unwrap().promise, Term(5), "the pledge comes first");
     story.succeeds();
@@ -161,6 +163,7 @@ fn a_new_address_of_the_primary_is_followed() {
     let mut moved = record('a');
     moved.address = "elsewhere:5432".to_owned();
     story.hear(Event::Topology(News::Member(member('a'), Some(Box::new(moved)))));
+    assert_eq!(story.succeeds(), Effect::Detach);
     let elsewhere = Peer { address: "elsewhere:5432".to_owned(), ..peer(4) };
     assert_eq!(story.effect(), &Effect::Follow(Some(elsewhere)));
 }

@@ -362,7 +362,10 @@ impl Story {
             }
             Effect::Stop(_) => Outcome::Stopped,
             Effect::Fence => Outcome::Fenced,
-            Effect::Detach => Outcome::Detached(LogEnd { timeline: Timeline(5), position: LogPosition(480) }),
+            Effect::Detach => {
+                let status = self.state.server.up().and_then(|up| up.status.clone()).unwrap();
+                Outcome::Detached(LogEnd { timeline: status.timeline, position: status.position })
+            }
             Effect::Rewind(_) => Outcome::Rewound,
             Effect::Follow(peer) => Outcome::Following(peer),
             Effect::Promote(_) => Outcome::Promoted(LogPosition(500)),

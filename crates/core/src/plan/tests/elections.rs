@@ -24,7 +24,7 @@ fn electing(world: &mut World, chosen: bool) {
     (rule.term, rule.phase) = (Term(2), Phase::Electing);
     rule.coordinator = Some(candidate.clone());
     let voters: BTreeSet<Identity> = rule.voters.iter().filter(|v| **v != candidate).cloned().collect();
-    rule.proposal = chosen.then_some(Proposal { candidate, voters, acks: 1, grants: 1 });
+    rule.proposal = chosen.then_some(Proposal { candidate, voters, acks: 1, grants: 1, end: None });
 }
 
 /// One of the settled cluster's situations without a primary that serves.

@@ -138,7 +138,7 @@ impl World {
         let voters: BTreeSet<Identity> =
             known.filter(|i| **i != candidate && self.runs(&i.member)).cloned().collect();
         let acks = intent.durability.asked(intent.members.len()).min(count(voters.len()));
-        Proposal { candidate, voters, acks, grants: acks }
+        Proposal { candidate, voters, acks, grants: acks, end: None }
     }
 
     fn readiness(&mut self, intent: &Intent) {

@@ -1,0 +1,165 @@
+//! Former primaries and standbys whose log went another way than the rule's.
+
+use crate::inside::inside;
+use crate::world::{Blocked, Cluster, Member, eventually, settings, signal};
+use berth_core::{Term, Timeline};
+use berth_engine::{Boot, Engine, EngineError, Quorum, Volume};
+use std::fs;
+
+/// The second member leads term 2 on timeline 3. The first was killed with rows that nobody acknowledged; the third has them too, and
+/// was killed as well. The leader has made no checkpoint on its timeline, and makes none before the returned process goes on.
+async fn parted() -> (Cluster, Vec<String>) {
+    let mut cluster = Cluster::serving(Term(1)).await;
+    cluster.join(1, Term(1)).await;
+    cluster.join(2, Term(1)).await;
+    let members = cluster.members.iter().map(|member| member.id.clone()).collect();
+    let quorum = Quorum::Any { acks: 1, members, term: Term(2) };
+    let [old, new, third] = &mut cluster.members[..] else { panic!("three members") };
+    old.superuser("INSERT INTO public.written (what) VALUES ('before')").await;
+    eventually("it is there", async || new.rows().await == "before").await;
+    new.engine.detach().await.unwrap();
+    old.superuser("INSERT INTO public.written (what) SELECT 'tail' FROM generate_series(1, 20000)").await;
+    old.superuser("CREATE TABLE public.tail AS SELECT generate_series(1, 20000)").await;
+    let tail = "SELECT to_regclass('public.tail') IS NOT NULL";
+    eventually("the tail is there, too", async || third.superuser(tail).await == "t").await;
+    old.kill();
+    third.kill();
+    new.engine.set_quorum(&quorum).await.unwrap();
+    let checkpointer = new.processes("checkpointer").await;
+    signal("STOP", &checkpointer);
+    new.engine.promote(Timeline(3)).await.unwrap();
+    (cluster, checkpointer)
+}
+
+/// The processes of rewinds, in this scenario's world.
+fn rewinding() -> Vec<String> {
+    let rewinds = |process: &fs::DirEntry| {
+        fs::read_link(process.path().join("exe")).is_ok_and(|program| program.ends_with("pg_rewind"))
+    };
+    let found = fs::read_dir("/proc").unwrap().flatten().filter(rewinds);
+    found.map(|process| process.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// Starts the member as a follower of term 2, and sees that it follows and holds what the leader holds.
+async fn follows(leader: &Member, member: &mut Member) {
+    member.start(&Boot::Following(leader.peer(Term(2))), &settings(2), &Quorum::Nobody).await;
+    eventually("it streams", async || member.engine.status().await.unwrap().receiving).await;
+    let what = format!("from {}", member.id);
+    leader.write(&what).is_blocked(Blocked::Goes).await;
+    let rows = leader.rows().await;
+    assert!(rows.starts_with("before,from ") && !rows.contains("tail"), "{rows}");
+    eventually("it has the same rows", async || member.rows().await == rows).await;
+    assert_eq!(member.superuser("SELECT to_regclass('public.tail') IS NULL").await, "t");
+    assert_eq!(member.engine.status().await.unwrap().timeline, Timeline(3));
+    assert_eq!(member.superuser("SELECT count(*) FROM pg_replication_slots").await, "0", "it keeps none");
+}
+
+#[test]
+fn a_killed_primary_loses_its_tail_and_follows() {
+    inside("rewind::a_killed_primary_loses_its_tail_and_follows", async || {
+        let (mut cluster, checkpointer) = parted().await;
+        let [old, new, third] = &mut cluster.members[..] else { panic!("three members") };
+        // Before any checkpoint of the new timeline: versions before 16 took it for the old one then, and rewound nothing.
+        assert_eq!(new.superuser("SELECT timeline_id FROM pg_control_checkpoint()").await, "2");
+        let source = new.peer(Term(2));
+        old.engine.rewind(&source).await.unwrap();
+        assert!(!old.data.join("rewind").exists());
+        old.engine.rewind(&source).await.unwrap();
+        follows(new, old).await;
+        signal("CONT", &checkpointer);
+        // A standby that was ahead of the one that leads now, and that was killed too.
+        third.engine.rewind(&source).await.unwrap();
+        follows(new, third).await;
+        for member in &mut cluster.members {
+            member.stop();
+        }
+    });
+}
+
+#[test]
+fn a_primary_that_was_stopped_in_order_needs_no_rewind() {
+    inside("rewind::a_primary_that_was_stopped_in_order_needs_no_rewind", async || {
+        let mut cluster = Cluster::serving(Term(1)).await;
+        cluster.join(1, Term(1)).await;
+        let members = cluster.members.iter().map(|member| member.id.clone()).collect();
+        let quorum = Quorum::Any { acks: 1, members, term: Term(2) };
+        let [old, new, _] = &mut cluster.members[..] else { panic!("three members") };
+        old.superuser("INSERT INTO public.written (what) VALUES ('before')").await;
+        old.stop();
+        let control = fs::read(old.data.join("pgdata/global/pg_control")).unwrap();
+        new.engine.detach().await.unwrap();
+        new.engine.set_quorum(&quorum).await.unwrap();
+        new.engine.promote(Timeline(3)).await.unwrap();
+        old.engine.rewind(&new.peer(Term(2))).await.unwrap();
+        assert_eq!(
+            fs::read(old.data.join("pgdata/global/pg_control")).unwrap(),
+            control,
+            "nothing was written"
+        );
+        follows(new, old).await;
+        new.stop();
+        old.stop();
+    });
+}
+
+#[test]
+fn a_rewind_that_is_broken_off_is_ended_or_nothing_starts() {
+    inside("rewind::a_rewind_that_is_broken_off_is_ended_or_nothing_starts", async || {
+        let (mut cluster, checkpointer) = parted().await;
+        signal("CONT", &checkpointer);
+        let stranger = cluster.members[2].peer(Term(2));
+        let [old, new, _] = &mut cluster.members[..] else { panic!("three members") };
+        // Nobody there: nothing has happened, and the data is as usable as before.
+        let error = old.engine.rewind(&stranger).await.unwrap_err();
+        assert!(matches!(error, EngineError::Step { .. }), "{error}");
+        assert!(!old.data.join("rewind/source.json").exists());
+
+        let source = new.peer(Term(2));
+        let note = old.data.join("rewind/source.json");
+        let broken = async || {
+            let mut rewind = Box::pin(old.engine.rewind(&source));
+            eventually("it writes", async || {
+                tokio::select! {
+                    biased;
+                    done = &mut rewind => panic!("it was not broken off: {done:?}"),
+                    () = tokio::task::yield_now() => note.exists(),
+                }
+            })
+            .await;
+            // As an agent that is killed: what it started goes on, and here it takes its time.
+            signal("STOP", &rewinding());
+            std::mem::forget(rewind);
+        };
+        broken().await;
+        let Volume::Present { closed, .. } = old.engine.inspect().await.unwrap() else {
+            panic!("a database")
+        };
+        assert_eq!(closed, None);
+        // What it reads of its own log is truncated sooner or later.
+        let folder = old.data.join("pgdata/pg_wal");
+        let kept = fs::read_dir(old.data.join("rewind")).unwrap().flatten().map(|entry| entry.file_name());
+        let kept: Vec<_> = kept.filter(|name| name != "source.json").collect();
+        assert!(kept.iter().any(|name| name == "00000002.history") && kept.len() > 1, "{kept:?}");
+        for name in &kept {
+            fs::write(folder.join(name), b"").unwrap();
+        }
+        assert!(!rewinding().is_empty(), "it is still at work");
+        // Not with another: what was copied may be what that one lost.
+        for other in [stranger, new.peer(Term(3))] {
+            let error = old.engine.rewind(&other).await.unwrap_err();
+            assert!(!error.retryable() && error.to_string().contains("broken off"), "{error}");
+        }
+        assert!(rewinding().is_empty(), "and whoever takes over ends it");
+        // Without the source nothing starts.
+        let gone = format!("{{\"member\":\"{}\",\"address\":\"127.0.0.1:1\",\"term\":2}}", new.id);
+        let written = fs::read(&note).unwrap();
+        fs::write(&note, gone).unwrap();
+        old.engine.server(&Boot::Alone, &settings(2), &Quorum::Nobody).await.unwrap_err();
+        fs::write(&note, written).unwrap();
+        // A start ends it first.
+        follows(new, old).await;
+        assert!(!old.data.join("rewind").exists());
+        new.stop();
+        old.stop();
+    });
+}
