@@ -39,7 +39,7 @@ pub use clients::Fate;
 pub use counts::{Counts, Stage};
 pub use facts::{Promise, Violation};
 pub use faults::Kind;
-pub use many::{Campaign, each, many};
+pub use many::{Campaign, each, first, many};
 pub use options::{Flaw, Options};
 pub use run::{Report, run};
 pub use scenarios::{BadLink, bad_link};

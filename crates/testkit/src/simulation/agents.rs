@@ -29,9 +29,8 @@ impl World {
     pub(super) fn agent_starts(&mut self, who: Who, pod: u32) {
         let life = self.number();
         let ledger = self.databases.disks.get(&who).and_then(|disk| disk.ledger.clone());
-        self.facts.remembers(who, ledger.as_ref());
         let Some(member) = self.members.get_mut(&who).filter(|member| member.pods == pod) else { return };
-        let address = member.address();
+        let (address, found) = (member.address(), ledger.clone());
         let Some(pod) = member.pod.as_mut().filter(|pod| pod.agent.is_none() && !pod.stopping) else {
             return;
         };
@@ -59,6 +58,7 @@ impl World {
             frozen: false,
             inbox: Vec::new(),
         });
+        self.facts.remembers(who, found.as_ref());
         self.say(&who, || "its agent starts".to_owned());
         let hello = self.millis(1, 20);
         self.plan(hello, Happening::hears(who, life, Event::Process(process)));

@@ -72,12 +72,11 @@ impl World {
                 self.plan(REQUEST, Happening::done(who, life, issued, overdue));
             }
             Effect::WriteLedger(ledger) => {
-                let (delay, now, overtakes) = (self.disk(who), self.now, self.options.overtakes());
+                let (delay, now) = (self.disk(who), self.now);
                 let what = ToAgent::LedgerLands { issued, ledger: Box::new(ledger) };
                 let Some(agent) = self.agent(who, life) else { return };
                 // One after the other, also when nobody waits for the first any more.
-                let after = if overtakes { now } else { agent.ledger.max(now) };
-                let lands = after.after(delay);
+                let lands = agent.ledger.max(now).after(delay);
                 agent.ledger = lands;
                 self.queue.plan(lands, Happening::Agent { who, life, what });
             }

@@ -26,8 +26,18 @@ pub fn many(seeds: Range<u64>, options: Options) -> Campaign {
     each(seeds, |seed| run(seed, options))
 }
 
+/// The first of these seeds in which a promise is broken: what a flaw is found by.
+pub fn first(seeds: Range<u64>, options: Options) -> Option<(u64, Violation)> {
+    until(seeds, 1, |seed| run(seed, options)).broken.into_iter().next()
+}
+
 /// Runs something for each of these seeds.
 pub fn each(seeds: Range<u64>, run: impl Fn(u64) -> Report + Sync) -> Campaign {
+    until(seeds, ENOUGH, run)
+}
+
+/// Runs seeds until so many have broken a promise. Each one that was begun is run to its end, so that the lowest is always among them.
+fn until(seeds: Range<u64>, enough: usize, run: impl Fn(u64) -> Report + Sync) -> Campaign {
     let next = AtomicU64::new(seeds.start);
     let campaign = Mutex::new(Campaign::default());
     let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -43,7 +53,7 @@ pub fn each(seeds: Range<u64>, run: impl Fn(u64) -> Report + Sync) -> Campaign {
                     let mut all = campaign.lock().unwrap_or_else(PoisonError::into_inner);
                     all.counts.add(&report.counts);
                     all.broken.extend(report.violation.map(|violation| (seed, violation)));
-                    if all.broken.len() >= ENOUGH {
+                    if all.broken.len() >= enough {
                         next.fetch_max(seeds.end, Ordering::Relaxed);
                     }
                 }

@@ -14,8 +14,6 @@ pub struct Options {
 pub enum Flaw {
     /// A promise that was written is lost with the power.
     PromiseNotDurable,
-    /// A ledger whose writing nobody waits for any more comes into place after the one that was written next.
-    LedgersOvertake,
     /// Standbys' names do not carry the term.
     NoTermInNames,
     /// Proxies obey whatever route comes.
@@ -25,10 +23,6 @@ pub enum Flaw {
 impl Options {
     pub(super) fn forgets_promises(self) -> bool {
         self.flaw == Some(Flaw::PromiseNotDurable)
-    }
-
-    pub(super) fn overtakes(self) -> bool {
-        self.flaw == Some(Flaw::LedgersOvertake)
     }
 
     pub(super) fn forgets_terms_in_names(self) -> bool {

@@ -15,6 +15,8 @@ use std::time::Duration;
 const TROUBLED: Duration = Duration::from_mins(1);
 /// How long it may take until all is well again.
 const HEALS: Duration = Duration::from_mins(1);
+/// How long what was decided before may still have its way.
+const CALMS: Duration = Duration::from_secs(5);
 /// How long all must stay well.
 const STAYS: Duration = Duration::from_secs(6);
 /// How long what is under way takes to end when nobody writes any more.
@@ -103,6 +105,10 @@ fn live(world: &mut World) {
 /// After all is healed, everything comes to be well, and stays so.
 pub(super) fn heals(world: &mut World) {
     let end = world.now.after(HEALS);
+    let calm = world.now.after(CALMS);
+    if !until(world, calm) {
+        return;
+    }
     while let Some(amiss) = world.amiss() {
         if world.now >= end {
             let waits = world.waits();
