@@ -4,7 +4,7 @@ use crate::balancer::{Cut, balance};
 use crate::database::Database;
 use crate::raw;
 use crate::session::until_running;
-use crate::world::{DEADLINE, World, say};
+use crate::world::{DEADLINE, PATIENT, World, say};
 use berth_core::topology::Phase;
 use rustix::process::{Pid, Signal, kill_process};
 use std::net::SocketAddr;
@@ -60,7 +60,7 @@ async fn a_key_that_nobody_gave_out_cancels_nothing_and_is_answered_all_the_same
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_is_not_cancelled() {
     let (world, database, _) = World::serving().await;
-    let proxy = world.proxy(&["--allow-plaintext"]).await;
+    let proxy = world.proxy(&PATIENT).await;
     database.sql("app", "CREATE TABLE t (n int); GRANT ALL ON t TO app");
     let (client, _) = world.driver(&proxy).await;
     client.batch_execute("BEGIN; INSERT INTO t VALUES (1)").await.unwrap();
@@ -77,8 +77,17 @@ async fn a_commit_is_not_cancelled() {
         .await
         .unwrap();
         client.cancel_token().cancel_query(tokio_postgres::NoTls).await.unwrap();
-        let metrics = raw::get(proxy.admin, "/metrics").await;
-        assert!(metrics.contains("berth_proxy_cancels_total{outcome=\"Withheld\"} 1"), "{metrics}");
+        // The driver does not wait until its request is dealt with.
+        berth_testkit::eventually(DEADLINE, "the request is withheld", || async {
+            let metrics = raw::get(proxy.admin, "/metrics").await;
+            if metrics.contains("berth_proxy_cancels_total{outcome=\"Withheld\"} 1") {
+                Ok(())
+            } else {
+                Err(metrics)
+            }
+        })
+        .await
+        .unwrap();
         database.sql("postgres", "ALTER SYSTEM RESET synchronous_standby_names");
         database.sql("postgres", "SELECT pg_reload_conf()");
     };
@@ -90,7 +99,7 @@ async fn a_commit_is_not_cancelled() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_has_moved_is_cancelled_with_the_key_of_its_login_and_one_that_waits_is_called_off() {
     let (world, mut database, _) = World::serving().await;
-    let proxy = world.proxy(&["--allow-plaintext"]).await;
+    let proxy = world.proxy(&PATIENT).await;
     let (client, _) = world.driver(&proxy).await;
     let next = database.successor(&world.authority, "orders-bbbbb", 2).await;
     world.serve(&proxy, &next, 2).await;

@@ -4,11 +4,12 @@ use crate::database::Database;
 use crate::leash::{Carries, Leash};
 use crate::puppet::Puppet;
 use crate::session::{until_running, until_sessions};
-use crate::world::{DEADLINE, Running, World};
+use crate::world::{DEADLINE, PATIENT, Running, World};
 use berth_core::topology::{Admission, Phase};
 use rustix::process::{Pid, Signal, kill_process};
 use std::time::Duration;
 use tokio::time::timeout;
+use tokio_postgres::SimpleQueryMessage;
 use tokio_postgres::error::SqlState;
 
 /// Far below what TCP takes to find out that nobody is there.
@@ -20,7 +21,7 @@ async fn leashed() -> (World, Database, Leash, Running) {
     let database = Database::start(&world.authority, "uid-orders", "orders-aaaaa", 1).await;
     let leash = Leash::before(&database).await;
     world.route("shop/orders", &leash, 1, Phase::Serving, Admission::ReadWrite).await;
-    let proxy = world.proxy(&["--allow-plaintext"]).await;
+    let proxy = world.proxy(&PATIENT).await;
     (world, database, leash, proxy)
 }
 
@@ -115,13 +116,17 @@ async fn a_login_at_a_silent_primary_goes_to_the_next_one_as_soon_as_that_serves
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_session_outlives_a_crash() {
     let (world, mut database, _) = World::serving().await;
-    let proxy = world.proxy(&["--allow-plaintext"]).await;
+    let proxy = world.proxy(&PATIENT).await;
     let (client, _) = world.driver(&proxy).await;
     let prepared = client.prepare("SELECT 42").await.unwrap();
     // A process that dies takes all others along, and the server starts again by itself: the same primary in the same term.
     let (victim, _) = world.driver(&proxy).await;
-    let pid: i32 = victim.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
-    kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+    let rows = victim.simple_query("SELECT pg_backend_pid()").await.unwrap();
+    let pid = rows.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
+        _ => None,
+    });
+    kill_process(Pid::from_raw(pid.unwrap()).unwrap(), Signal::KILL).unwrap();
     until_alone(&database).await;
     assert_eq!(client.query_one(&prepared, &[]).await.unwrap().get::<_, i32>(0), 42);
     // The whole server dies, and another takes over.
@@ -142,7 +147,7 @@ async fn an_idle_session_outlives_a_crash() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_was_cut_off_by_a_crash_is_not_begun_again() {
     let (world, mut database, _) = World::serving().await;
-    let proxy = world.proxy(&["--allow-plaintext"]).await;
+    let proxy = world.proxy(&PATIENT).await;
     let (client, _) = world.driver(&proxy).await;
     client.batch_execute("BEGIN").await.unwrap();
     let running = client.batch_execute("SELECT pg_sleep(600)");
@@ -158,7 +163,7 @@ async fn a_statement_that_was_cut_off_by_a_crash_is_not_begun_again() {
 async fn a_standbys_refusal_never_reaches_a_client() {
     let (world, mut database, _) = World::serving().await;
     database.sql("app", "CREATE TABLE t (n int); GRANT ALL ON t TO app");
-    let proxy = world.proxy(&["--allow-plaintext"]).await;
+    let proxy = world.proxy(&PATIENT).await;
     drop(world.driver(&proxy).await);
     let puppet =
         Puppet::start(&world.authority, &database.uid, "orders-ppppp", |statement| match statement {
@@ -198,7 +203,7 @@ async fn a_standbys_refusal_never_reaches_a_client() {
 async fn a_transaction_that_may_only_read_is_refused_as_ever() {
     let (world, database, _) = World::serving().await;
     database.sql("app", "CREATE TABLE t (n int); GRANT ALL ON t TO app");
-    let proxy = world.proxy(&["--allow-plaintext"]).await;
+    let proxy = world.proxy(&PATIENT).await;
     let (client, _) = world.driver(&proxy).await;
     let error = client.batch_execute("BEGIN READ ONLY; INSERT INTO t VALUES (1)").await.unwrap_err();
     assert_eq!(*code(&error), SqlState::READ_ONLY_SQL_TRANSACTION);

@@ -2,7 +2,7 @@
 
 use crate::database::Database;
 use crate::session::{Session, until_running, until_sessions};
-use crate::world::{DEADLINE, Messages, Running, World, say};
+use crate::world::{DEADLINE, Messages, PATIENT, Running, World, say};
 use berth_core::topology::Phase;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use tokio_postgres::error::SqlState;
 /// A world in which drivers may come without TLS.
 async fn world() -> (World, Database, Running) {
     let (world, database, _) = World::serving().await;
-    let proxy = world.proxy(&["--allow-plaintext"]).await;
+    let proxy = world.proxy(&PATIENT).await;
     (world, database, proxy)
 }
 

@@ -22,6 +22,9 @@ use tokio_util::sync::CancellationToken;
 /// Far above what anything here takes, on a busy machine too.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
+/// A proxy for drivers that come without TLS, which holds its clients for longer than any test waits.
+pub(crate) const PATIENT: [&str; 2] = ["--allow-plaintext", "--hold-seconds=3600"];
+
 /// Everything around the databases.
 pub(crate) struct World {
     pub(crate) authority: Authority,
