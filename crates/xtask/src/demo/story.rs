@@ -63,9 +63,10 @@ pub(super) fn tell() -> Result<()> {
     measured.seconds("  longest pause that a writer saw", record.longest_pause);
     measured.0.push(("  rows acknowledged / lost", format!("{} / 0", record.acknowledged.len())));
 
-    title("PostgreSQL is killed while a tenant writes");
+    title("PostgreSQL is killed while a tenant writes, and a replica takes over");
     let writer = Writer::start(database.owner()?)?;
     let term = database.term()?;
+    let primary = database.primary()?;
     typed(
         "kubectl",
         &[
@@ -83,10 +84,20 @@ pub(super) fn tell() -> Result<()> {
     )?;
     eventually(UNHURRIED, "a new term", || Ok((database.term()? > term).then_some(())))?;
     writer.wait_for_more(20)?;
+    typed("berth", &["status", "shop/orders"])?;
     database.wait_ready()?;
     let record = writer.finish()?;
     measured.seconds("PostgreSQL killed: longest pause that a writer saw", record.longest_pause);
     measured.0.push(("  rows acknowledged / lost", format!("{} / 0", record.acknowledged.len())));
+
+    title("The primary is moved by request, and nobody notices");
+    let writer = Writer::start(database.owner()?)?;
+    typed("berth", &["switchover", "shop/orders"])?;
+    writer.wait_for_more(20)?;
+    database.wait_ready()?;
+    let record = writer.finish()?;
+    measured.seconds("planned switchover: longest pause that a writer saw", record.longest_pause);
+    measured.0.push(("  sessions lost", record.sessions_lost.to_string()));
 
     title("The cluster is deleted; its volumes are not");
     typed("kubectl", &["delete", "databasecluster", "orders", "-n", "shop"])?;
