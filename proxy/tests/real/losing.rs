@@ -122,9 +122,9 @@ async fn an_idle_session_outlives_a_crash() {
     // A process that dies takes all others along, and the server starts again by itself: the same primary in the same term.
     let (victim, _) = world.driver(&proxy).await;
     let rows = victim.simple_query("SELECT pg_backend_pid()").await.unwrap();
-    let pid = rows.iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
-        _ => None,
+    let pid = rows.iter().find_map(|message| {
+        let SimpleQueryMessage::Row(row) = message else { return None };
+        row.get(0)?.parse().ok()
     });
     kill_process(Pid::from_raw(pid.unwrap()).unwrap(), Signal::KILL).unwrap();
     until_alone(&database).await;
