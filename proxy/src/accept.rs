@@ -39,7 +39,7 @@ pub(crate) async fn accept(
                     context.metrics.arrived(Arrival::TooMany);
                     continue;
                 };
-                if let Err(error) = socket::tune(&tcp) {
+                if let Err(error) = socket::tune(&tcp, socket::CLIENT) {
                     debug!(%peer, %error, "a connection ended before it could be set up");
                     continue;
                 }

@@ -41,7 +41,7 @@ impl Connector {
             ServerName::try_from(name.clone()).map_err(|_| BackendError::Name { name: name.clone() })?;
         let connect = |source| BackendError::Connect { address: address(), source };
         let mut tcp = TcpStream::connect(&target.address).await.map_err(connect)?;
-        socket::tune(&tcp).map_err(connect)?;
+        socket::tune(&tcp, socket::DATABASE).map_err(connect)?;
         let mut request = [0; 8];
         request[..4].copy_from_slice(&8_u32.to_be_bytes());
         request[4..].copy_from_slice(&SSL_CODE.to_be_bytes());

@@ -50,7 +50,7 @@ impl Session {
     /// Relays until the client leaves, the session cannot go on, or the proxy stops.
     pub(super) async fn run(mut self, context: &Context) {
         let ending = self.live(context).await;
-        self.finish(&ending).await;
+        Box::pin(self.finish(&ending)).await;
     }
 
     async fn live(&mut self, context: &Context) -> Ending {
@@ -60,7 +60,8 @@ impl Session {
                 return ending;
             }
             if self.must_go_on() {
-                match self.go_on(context).await {
+                // What a move needs in memory is given back with its box: a session at rest does not have it.
+                match Box::pin(self.go_on(context)).await {
                     Ok(()) => continue,
                     Err(ending) => return ending,
                 }
