@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// How long a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// A writer that has no next row.
+const FLOOD: u8 = u8::MAX;
 /// How long one waits at a proxy that knows no primary, before it looks again.
 const HELD: Duration = Duration::from_millis(60);
 
@@ -113,6 +115,22 @@ impl World {
         }
     }
 
+    /// A tenant of its own writes many rows at once, and waits for none of them.
+    pub(super) fn flood(&mut self, who: Who) -> bool {
+        let Some(life) = self.life(who).filter(|_| !self.frozen(who)) else { return false };
+        let rows = 10 + self.random.below(90);
+        for _ in 0..rows {
+            let row = u32::try_from(self.clients.rows.len()).unwrap_or(u32::MAX);
+            let Some(commit) = self.databases.write(who, row) else { return false };
+            self.clients.rows.insert(row, Row { writer: FLOOD, proxy: 0, fate: Fate::Sent });
+            self.clients.open += 1;
+            self.plan(PATIENCE, Happening::GivesUp { row });
+            let delay = self.disk(who);
+            self.plan(delay, Happening::Server { who, life, what: ToServer::Commits { commit } });
+        }
+        true
+    }
+
     /// Sends a question to where the route says; false if nobody is there to take it.
     fn question(&mut self, proxy: u8, address: Address, term: Term, asking: Asking) -> bool {
         let way = Way { from: Place::Proxy(proxy), to: Place::Member(address.who), plane: Plane::Data };
@@ -196,8 +214,10 @@ impl World {
         let writer = known.writer;
         self.clients.open -= 1;
         *self.counts.rows.entry(fate).or_default() += 1;
-        let pause = self.millis(40, 350);
-        self.plan(pause, Happening::Writes { writer });
+        if writer != FLOOD {
+            let pause = self.millis(40, 350);
+            self.plan(pause, Happening::Writes { writer });
+        }
     }
 
     /// Proxies will hear of new routes.

@@ -50,6 +50,8 @@ pub enum Kind {
     Storm,
     /// Effects fail, before or after they took hold.
     Flaky,
+    /// A tenant writes many rows and waits for none.
+    Flood,
     /// Old routes come to proxies.
     OldRoutes,
     /// Somebody asks for a switchover.
@@ -60,7 +62,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::KillServer,
         Self::KillAgent,
         Self::LosePod,
@@ -80,6 +82,7 @@ impl Kind {
         Self::LateWatch,
         Self::Storm,
         Self::Flaky,
+        Self::Flood,
         Self::OldRoutes,
         Self::Switchover,
         Self::Resize,

@@ -176,7 +176,7 @@ impl World {
         }
     }
 
-    fn frozen(&self, who: Who) -> bool {
+    pub(super) fn frozen(&self, who: Who) -> bool {
         self.members.get(&who).and_then(|member| member.process()).is_some_and(|process| process.frozen)
     }
 

@@ -5,7 +5,7 @@ use super::topology;
 use crate::election::campaign;
 use crate::election::contact::{Recruit, Summons};
 use crate::election::event::KnownRule;
-use crate::election::message::Message;
+use crate::election::message::{Log, Message};
 use crate::election::moment::Moment;
 use crate::election::state::State;
 use crate::term::Term;
@@ -50,7 +50,12 @@ pub(super) fn absorb(state: &mut State, from: Identity, message: Message, now: M
         }
         Message::Recruit { term } => summoned(state, &rule, from, term),
         Message::Pledged { term, holding } => {
-            if term == rule.term && rule.coordinator.as_ref() == Some(&state.me.identity) {
+            // Only the primary has a log whose end it alone ever wrote. Whoever else says so does not know the rule yet, and is asked again.
+            let believable = match holding.log {
+                Log::Open { .. } | Log::Closed { .. } => from == rule.primary,
+                Log::Nothing | Log::Ends { .. } => true,
+            };
+            if term == rule.term && believable && rule.coordinator.as_ref() == Some(&state.me.identity) {
                 state.contact.recruits.insert(from, Recruit { holding, heard: now });
             }
         }

@@ -179,6 +179,7 @@ impl World {
                 let ways = self.ways(kind, who)?;
                 Some(self.cut(who, ways))
             }
+            Kind::Flood => self.flood(who).then(|| vec![Undo::Nothing]),
             Kind::OldRoutes => {
                 self.old_routes(lasts);
                 Some(vec![Undo::Nothing])
@@ -243,6 +244,7 @@ impl World {
             | Kind::LateWatch
             | Kind::Storm
             | Kind::Flaky
+            | Kind::Flood
             | Kind::OldRoutes
             | Kind::Switchover
             | Kind::Resize => None,
