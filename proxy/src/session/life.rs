@@ -95,7 +95,11 @@ impl Session {
     fn look_at_route(&mut self) -> Result<(), Ending> {
         let newest = self.routes.borrow_and_update().route.term;
         if newest > self.term && self.relay.is_attached() {
-            info!(term = self.term.0, newest = newest.0, "a newer primary: the session leaves the older one");
+            debug!(
+                term = self.term.0,
+                newest = newest.0,
+                "a newer primary: the session leaves the older one"
+            );
             self.lose(&Loss::Deposed)?;
         }
         Ok(())
@@ -154,6 +158,8 @@ impl Session {
             };
             match moved {
                 None => self.farewell = None,
+                // It was let in, and the route has changed since: nothing is begun there.
+                Some(Ok(backend)) if !self.entry.admits(backend.term) => {}
                 Some(Ok(backend)) => {
                     if let Some(words) = self.farewell.take()
                         && backend.term <= self.term
@@ -192,7 +198,7 @@ impl Session {
         self.relay.attach(database, &rest, &tell).map_err(violation)?;
         self.metrics.moves.inc();
         Span::current().record("term", self.term.0);
-        info!(term = self.term.0, "a session goes on at a new primary");
+        debug!(term = self.term.0, "a session goes on at a new primary");
         Ok(())
     }
 
