@@ -123,11 +123,15 @@ fn done(state: &mut State, outcome: Outcome, asked: Moment, now: Moment) {
                 up.end = None;
             });
         }
-        Outcome::Promoted(start) => on_server(state, |up| {
-            up.promoted = Some(start);
-            up.end = None;
-            up.status = None;
-        }),
+        Outcome::Promoted(start) => {
+            // What this member ensured when it led before may have gone with the data since: slots do not come with a copy or a rewind.
+            state.access = None;
+            on_server(state, |up| {
+                up.promoted = Some(start);
+                up.end = None;
+                up.status = None;
+            });
+        }
         Outcome::QuorumInForce { quorum, position } => {
             on_server(state, |up| up.force = Force::Known { quorum, since: Some(position) });
         }
