@@ -22,7 +22,7 @@ use std::sync::Arc;
 const MOST_UNNAMED: usize = 4096;
 /// How much of statements and parameters is kept of one session. Far above what drivers keep prepared (a few hundred
 /// statements); what sessions have in common is kept once for all of them.
-const MOST: usize = 512 * 1024;
+const MOST: usize = 256 * 1024;
 
 type Text = Box<[u8]>;
 

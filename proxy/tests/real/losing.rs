@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tokio_postgres::SimpleQueryMessage;
 use tokio_postgres::error::SqlState;
+use tokio_util::task::TaskTracker;
 
 /// Far below what TCP takes to find out that nobody is there.
 const SOON: Duration = Duration::from_secs(10);
@@ -77,19 +78,19 @@ async fn a_silent_primary_is_left_as_soon_as_another_serves() {
     let (idle, _) = world.driver(&proxy).await;
     open.batch_execute("BEGIN; CREATE TABLE t (n int)").await.unwrap();
     leash.carry(Carries::Nothing);
-    let running = busy.batch_execute("SELECT 1");
-    let in_transaction = open.batch_execute("INSERT INTO t VALUES (1)");
-    let switch = async {
-        let next = database.successor(&world.authority, "orders-bbbbb", 2).await;
-        world.serve(&proxy, &next, 2).await;
-        // Idle until now: the session is at the silent primary, and moves.
-        timeout(SOON, idle.query_one("SELECT inet_server_port()", &[])).await.expect("soon").unwrap();
-        next
-    };
-    let both = async { tokio::join!(running, in_transaction) };
-    let ((running, in_transaction), _next) = tokio::join!(both, switch);
-    assert_eq!(*code(&running.unwrap_err()), SqlState::TRANSACTION_RESOLUTION_UNKNOWN);
-    assert_eq!(*code(&in_transaction.unwrap_err()), SqlState::CONNECTION_FAILURE);
+    let tasks = TaskTracker::new();
+    let running = tasks.spawn(async move { busy.batch_execute("SELECT 1").await });
+    let in_transaction = tasks.spawn(async move { open.batch_execute("INSERT INTO t VALUES (1)").await });
+    let next = database.successor(&world.authority, "orders-bbbbb", 2).await;
+    world.serve(&proxy, &next, 2).await;
+    for (task, expected) in
+        [(running, SqlState::TRANSACTION_RESOLUTION_UNKNOWN), (in_transaction, SqlState::CONNECTION_FAILURE)]
+    {
+        let told = timeout(SOON, task).await.expect("soon").unwrap();
+        assert_eq!(*code(&told.unwrap_err()), expected);
+    }
+    // Idle until now: its session is at the silent primary, and moves.
+    timeout(SOON, idle.batch_execute("SELECT 1")).await.expect("soon").unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,6 +112,26 @@ async fn a_login_at_a_silent_primary_goes_to_the_next_one_as_soon_as_that_serves
     let ((client, _), next) = tokio::join!(login, switch);
     let port: i32 = client.query_one("SELECT inet_server_port()", &[]).await.unwrap().get(0);
     assert!(next.address.ends_with(&format!(":{port}")));
+}
+
+/// The same, where the primary takes the connection and then says nothing to the tenant.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_hangs_goes_to_the_next_primary_too() {
+    let (world, mut database, _) = World::serving().await;
+    let proxy = world.proxy(&["--allow-plaintext", "--connect-seconds=3600", "--hold-seconds=3600"]).await;
+    drop(world.driver(&proxy).await);
+    let (puppet, mut logins) = Puppet::mute(&world.authority, &database.uid, "orders-ppppp").await;
+    world.serve(&proxy, &puppet, 2).await;
+    let login = world.driver(&proxy);
+    let switch = async {
+        timeout(DEADLINE, logins.recv()).await.expect("a login in time").unwrap();
+        let next = database.successor(&world.authority, "orders-bbbbb", 3).await;
+        world.serve(&proxy, &next, 3).await;
+        next
+    };
+    let both = async { tokio::join!(login, switch) };
+    let ((client, _), _next) = timeout(DEADLINE, both).await.expect("the login goes on");
+    client.batch_execute("SELECT 1").await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,13 +170,15 @@ async fn a_statement_that_was_cut_off_by_a_crash_is_not_begun_again() {
     let (world, mut database, _) = World::serving().await;
     let proxy = world.proxy(&PATIENT).await;
     let (client, _) = world.driver(&proxy).await;
+    client.batch_execute("CREATE TABLE t (n int)").await.unwrap();
     client.batch_execute("BEGIN").await.unwrap();
-    let running = client.batch_execute("SELECT pg_sleep(600)");
+    let running = client.batch_execute("INSERT INTO t SELECT 1 FROM pg_sleep(600)");
     let crash = async {
-        until_running(&database, "SELECT pg_sleep(600)").await;
+        until_running(&database, "INSERT INTO t").await;
         database.crash();
     };
-    let (error, ()) = tokio::join!(running, crash);
+    let both = async { tokio::join!(running, crash) };
+    let (error, ()) = timeout(DEADLINE, both).await.expect("the client is told at once");
     assert_eq!(*code(&error.unwrap_err()), SqlState::CONNECTION_FAILURE);
 }
 

@@ -11,11 +11,20 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
 /// The messages that answer a statement.
 pub(crate) type Answer = fn(&str) -> Vec<(u8, &'static [u8])>;
+
+/// What it does with a tenant that logs in.
+#[derive(Clone)]
+enum Manner {
+    Answers(Answer),
+    /// It says nothing, and tells the test.
+    Mute(UnboundedSender<()>),
+}
 
 /// A server.
 pub(crate) struct Puppet {
@@ -28,6 +37,20 @@ pub(crate) struct Puppet {
 impl Puppet {
     /// Serves in term 2. It answers no questions for verifiers, so that the proxy must know them from before.
     pub(crate) async fn start(authority: &Authority, uid: &ClusterUid, member: &str, answer: Answer) -> Self {
+        Self::with(authority, uid, member, Manner::Answers(answer)).await
+    }
+
+    /// Lets nobody in and says nothing; tells of each login.
+    pub(crate) async fn mute(
+        authority: &Authority,
+        uid: &ClusterUid,
+        member: &str,
+    ) -> (Self, UnboundedReceiver<()>) {
+        let (told, logins) = tokio::sync::mpsc::unbounded_channel();
+        (Self::with(authority, uid, member, Manner::Mute(told)).await, logins)
+    }
+
+    async fn with(authority: &Authority, uid: &ClusterUid, member: &str, manner: Manner) -> Self {
         let home = tempfile::tempdir().unwrap();
         let member = MemberId::new(member).unwrap();
         authority.issue(home.path(), uid.as_str(), &[&identity_name(&member, uid)]);
@@ -44,7 +67,7 @@ impl Puppet {
         tasks.clone().spawn(async move {
             loop {
                 let (tcp, _) = listener.accept().await.unwrap();
-                tasks.spawn(serve(tcp, acceptor.clone(), answer));
+                tasks.spawn(serve(tcp, acceptor.clone(), manner.clone()));
             }
         });
         Self { uid: uid.clone(), member, address, _home: home }
@@ -57,7 +80,7 @@ impl Primary for Puppet {
     }
 }
 
-async fn serve(mut tcp: TcpStream, acceptor: TlsAcceptor, answer: Answer) {
+async fn serve(mut tcp: TcpStream, acceptor: TlsAcceptor, manner: Manner) {
     assert_eq!(raw::take::<8>(&mut tcp).await, *raw::SSL_REQUEST);
     tcp.write_all(b"S").await.unwrap();
     let Ok(mut tls) = acceptor.accept(tcp).await else { return };
@@ -67,6 +90,13 @@ async fn serve(mut tcp: TcpStream, acceptor: TlsAcceptor, answer: Answer) {
     if startup.windows(11).any(|w| w == b"berth_proxy") {
         return;
     }
+    let answer = match manner {
+        Manner::Answers(answer) => answer,
+        Manner::Mute(told) => {
+            told.send(()).unwrap();
+            return drop(tls.read_to_end(&mut Vec::new()).await);
+        }
+    };
     let hello: [(u8, &[u8]); 4] =
         [(b'R', b"\0\0\0\0"), (b'S', b"in_hot_standby\0off\0"), (b'K', b"\0\0\0\x01abcd"), (b'Z', b"I")];
     say(&mut tls, &hello).await;
