@@ -7,7 +7,7 @@ use berth_e2e::{Place, eventually, kubectl};
 use std::time::Instant;
 
 /// Enough for a median and a spread in a few minutes.
-const RUNS: usize = 5;
+const RUNS: usize = 3;
 
 pub(super) fn measure(report: &mut Report) -> Result<()> {
     let (mut first, mut all) = (Vec::new(), Vec::new());

@@ -14,8 +14,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// Rounds in which the three take turns.
-const ROUNDS: usize = 5;
-/// Long enough for a steady rate, short enough for five rounds of three.
+const ROUNDS: usize = 3;
+/// Long enough for a steady rate, short enough for three rounds of three.
 const SECONDS: &str = "8";
 /// PgBouncer refuses to be root.
 const NOBODY: u32 = 65534;
