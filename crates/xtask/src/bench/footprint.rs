@@ -2,12 +2,16 @@
 
 use super::figures::{Figure, Report};
 use anyhow::{Context, Result};
+use berth_e2e::Place;
+use berth_e2e::database::Database;
 use std::fs;
 
 pub(super) fn measure(report: &mut Report) -> Result<()> {
+    let place = Place::new("bench-memory")?;
+    Database::create(&place, "orders", 3)?.wait_ready()?;
     for (program, what) in [
         ("berth-operator", "memory of the operator"),
-        ("berth-agent", "memory of a member's agent and warden (each)"),
+        ("berth-agent", "memory of a member's agent or warden (two processes a member)"),
         ("berth-proxy", "memory of a proxy"),
     ] {
         let found = proportional(program)?;
@@ -18,15 +22,15 @@ pub(super) fn measure(report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// The proportional set size in MiB of each process of this name.
+/// The proportional set size in MiB of each process of this program.
 fn proportional(program: &str) -> Result<Vec<f64>> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").context("/proc")? {
         let folder = entry.context("/proc")?.path();
         // Processes come and go while the folder is read; what is gone is not counted.
-        let Ok(name) = fs::read_to_string(folder.join("comm")) else { continue };
-        // The kernel keeps 15 characters of a name.
-        if name.trim() != program.get(..15).unwrap_or(program) {
+        // By its program, because an agent that the warden starts carries another name.
+        let Ok(path) = fs::read_link(folder.join("exe")) else { continue };
+        if path.file_name().is_none_or(|name| name != program) {
             continue;
         }
         let Ok(rollup) = fs::read_to_string(folder.join("smaps_rollup")) else { continue };
