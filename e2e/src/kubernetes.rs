@@ -43,4 +43,23 @@ impl Room {
         self.0.node(node).power_on()?;
         outcome
     }
+
+    /// Takes the power from every node, and gives it back to all of them.
+    pub fn power_cut(&self) -> Result<()> {
+        for node in 1..=self.0.workers() {
+            self.0.node(node).power_off()?;
+        }
+        for node in 1..=self.0.workers() {
+            self.0.node(node).power_on()?;
+        }
+        Ok(())
+    }
+
+    /// Does something while the API server does not run, and starts it again whatever came of it.
+    pub fn without_api_server<T>(&self, act: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.0.stop_component("kube-apiserver")?;
+        let outcome = act();
+        self.0.start_component("kube-apiserver")?;
+        outcome
+    }
 }

@@ -58,6 +58,7 @@ pub async fn execute(parts: &Parts, effect: Effect) -> Outcome {
         Effect::SetQuorum(quorum) => replicate::set_quorum(parts, quorum).await,
         Effect::WriteTerm(row) => replicate::write_term(parts, row).await,
         Effect::EnsureAccess(wanted) => serve::ensure_access(parts, wanted).await,
+        Effect::Checkpoint(patience) => serve::checkpoint(parts, patience).await,
         Effect::OpenGate => serve::open_gate(parts).await,
         Effect::Apply(settings) => serve::apply(parts, settings).await,
         Effect::SwapRule { rule, route, expected } => topology::swap(parts, rule, route, expected).await,

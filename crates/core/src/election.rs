@@ -33,6 +33,7 @@ mod moment;
 mod pledge;
 mod poll;
 mod refuse;
+mod repair;
 mod route;
 mod serve;
 mod state;

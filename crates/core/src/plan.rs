@@ -21,6 +21,7 @@ mod leaving;
 mod membership;
 mod observed;
 mod pods;
+mod rebuild;
 mod report;
 mod secrets;
 mod step;

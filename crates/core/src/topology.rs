@@ -3,11 +3,13 @@
 //! One concept per file. These are the plain values; how they are keyed, wrapped with uid, term and version, stored and
 //! watched is the `berth-topology` crate's business.
 
+mod cause;
 mod intent;
 mod member;
 mod route;
 mod rule;
 
+pub use cause::{Cause, Mishap};
 pub use intent::{
     Access, BootstrapGrant, Durability, DurabilityMode, EngineKind, Intent, OnLoss, Switchover,
 };

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use berth_core::database::{
     Boot, LocalStatus, LogEnd, Peer, Quorum, Settings, SettingsOutcome, Standby, TermRow, Volume,
@@ -130,6 +131,10 @@ pub trait Engine: Send + Sync + 'static {
         verifier: &str,
         members: &BTreeSet<MemberId>,
     ) -> Result<(), EngineError>;
+
+    /// Writes what is dirty to disk while tenants work on, so that an orderly stop soon after it is quick. When `patience` has passed it goes
+    /// on by itself, which is no error: much of it is done.
+    async fn checkpoint(&self, patience: Duration) -> Result<(), EngineError>;
 
     /// Lets tenants in.
     async fn open_gate(&self) -> Result<(), EngineError>;

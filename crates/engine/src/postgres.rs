@@ -4,6 +4,7 @@
 //! an agent that starts again finds everything on disk and in the server. It was written for PostgreSQL 17.
 
 mod access;
+mod checkpoint;
 mod conninfo;
 mod control;
 mod detach;
@@ -45,6 +46,7 @@ use parameters::Depth;
 use settings::Force;
 use sql::{Held, Line, QUICK};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// SIGINT: the postmaster's fast shutdown.
 const FAST_STOP: i32 = 2;
@@ -155,6 +157,10 @@ impl Engine for Postgres {
         members: &BTreeSet<MemberId>,
     ) -> Result<(), EngineError> {
         access::ensure(&self.place, &mut self.work().await, access, verifier, members).await
+    }
+
+    async fn checkpoint(&self, patience: Duration) -> Result<(), EngineError> {
+        checkpoint::checkpoint(&self.place, patience).await
     }
 
     async fn open_gate(&self) -> Result<(), EngineError> {

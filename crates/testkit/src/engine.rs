@@ -18,6 +18,7 @@ use berth_engine::{
     TermRow, Volume,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// One member's database in a [`Fleet`].
 #[derive(Clone)]
@@ -112,6 +113,10 @@ impl Engine for FakeEngine {
         members: &BTreeSet<MemberId>,
     ) -> Result<(), EngineError> {
         self.fleet.on(&self.member, |member| member.ensure_access(access, verifier, members))
+    }
+
+    async fn checkpoint(&self, _patience: Duration) -> Result<(), EngineError> {
+        self.fleet.on(&self.member, member::Member::checkpoint)
     }
 
     async fn open_gate(&self) -> Result<(), EngineError> {

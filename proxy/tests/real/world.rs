@@ -122,6 +122,7 @@ impl World {
             acks: 0,
             grants: 0,
             proposal: None,
+            cause: None,
             switched: None,
             system: None,
             branched: None,

@@ -4,6 +4,7 @@ use super::{Parts, engine_failed, step_failed};
 use crate::observe::digest;
 use berth_core::election::{AccessWanted, Outcome};
 use berth_engine::Settings;
+use std::time::Duration;
 
 /// The verifier is read here and handed on; only its digest was decided over. What was read is what is remembered as done.
 pub(super) async fn ensure_access(parts: &Parts, mut wanted: AccessWanted) -> Outcome {
@@ -14,6 +15,13 @@ pub(super) async fn ensure_access(parts: &Parts, mut wanted: AccessWanted) -> Ou
     wanted.verifier = digest(&verifier);
     match parts.engine.ensure_access(&wanted.access, &verifier, &wanted.members).await {
         Ok(()) => Outcome::AccessEnsured(wanted),
+        Err(error) => engine_failed(&error),
+    }
+}
+
+pub(super) async fn checkpoint(parts: &Parts, patience: Duration) -> Outcome {
+    match parts.engine.checkpoint(patience).await {
+        Ok(()) => Outcome::Checkpointed,
         Err(error) => engine_failed(&error),
     }
 }

@@ -94,6 +94,7 @@ pub(super) fn ends(issued: &Issued, kind: EffectKind, outcome: &Outcome, took: D
         | Outcome::QuorumInForce { .. }
         | Outcome::TermWritten { .. }
         | Outcome::AccessEnsured(_)
+        | Outcome::Checkpointed
         | Outcome::GateOpened
         | Outcome::Applied { .. }
         | Outcome::RuleSwapped { .. }

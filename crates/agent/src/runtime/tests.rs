@@ -97,6 +97,7 @@ fn rule() -> (Rule, Route) {
         acks: 0,
         grants: 0,
         proposal: None,
+        cause: None,
         switched: None,
         system: None,
         grant: Nonce::new("n1").unwrap(),

@@ -11,10 +11,11 @@ mod topology;
 use super::action::{EffectKind, Run};
 use super::event::{Event, ProcessNews};
 use super::failure::STEADY;
+use super::lease;
 use super::moment::Moment;
 use super::state::{Down, Server, State, Stopping, Up};
 use crate::database::Volume;
-use crate::topology::Replication;
+use crate::topology::{Mishap, Replication};
 
 pub(super) fn absorb(state: &mut State, event: Event, now: Moment) {
     match event {
@@ -59,6 +60,7 @@ fn exited(state: &mut State, run: Run, how: String, asked: bool, now: Moment) {
     }
     state.ended = run;
     let since = state.server.up().filter(|up| up.run == run).map(|up| up.since);
+    let mishap = mishap(state, &how, asked, now);
     if let (Server::Up(_), None) = (&state.server, since) {
         return;
     }
@@ -71,7 +73,8 @@ fn exited(state: &mut State, run: Run, how: String, asked: bool, now: Moment) {
     }
     let clean = state.doing() == Some(EffectKind::Stop);
     let diverged = clean && parted(state);
-    state.server = Server::Down(Down { how: Some(how), counted: false, diverged, rewound: false });
+    state.partings += u32::from(diverged);
+    state.server = Server::Down(Down { mishap, counted: false, diverged, rewound: false });
     match &mut state.volume {
         // What an orderly end left in the control data is looked at; a killed server left nothing that could be believed.
         volume @ Some(_) if clean => *volume = None,
@@ -86,6 +89,23 @@ fn exited(state: &mut State, run: Run, how: String, asked: bool, now: Moment) {
     state.streamed.clear();
     state.short = None;
     status::lag(state, Replication::Detached, now);
+}
+
+/// What happened to a server that ended, as far as it can be told from here.
+fn mishap(state: &State, how: &str, asked: bool, now: Moment) -> Option<Mishap> {
+    let expired = || {
+        let known = state.world.view.rule.as_ref()?;
+        lease::deadline(state, &known.rule).filter(|end| *end <= now)
+    };
+    match state.doing() {
+        Some(EffectKind::Stop) => None,
+        Some(EffectKind::Fence) if state.server.up().is_some_and(|up| up.silent.is_some()) => {
+            Some(Mishap::Frozen)
+        }
+        // The warden ends a server at the end of its lease without being told.
+        _ if asked && expired().is_some() => Some(Mishap::CutOff),
+        _ => Some(Mishap::Ended { how: how.to_owned() }),
+    }
 }
 
 /// Whether a server that was stopped in order was a standby under somebody else's lead: such a one is stopped for no other reason than that its

@@ -11,6 +11,7 @@ use crate::term::{Term, Timeline};
 use crate::topology::{Access, MemberRecord, Route, Rule};
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
 /// A store's count of changes, as far as a decision needs it: which writing of the rule it was made from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -108,6 +109,8 @@ pub enum Effect {
     WriteTerm(TermRow),
     /// Make and keep Berth's roles, the owner, the database and the slots.
     EnsureAccess(AccessWanted),
+    /// Write to disk what is dirty, so that an orderly stop that follows has little left to write. It goes on by itself when so much time has passed.
+    Checkpoint(Duration),
     /// Let tenants in.
     OpenGate,
     /// Apply settings to the running server.
@@ -172,6 +175,8 @@ pub enum EffectKind {
     WriteTerm,
     /// [`Effect::EnsureAccess`].
     EnsureAccess,
+    /// [`Effect::Checkpoint`].
+    Checkpoint,
     /// [`Effect::OpenGate`].
     OpenGate,
     /// [`Effect::Apply`].
@@ -202,6 +207,7 @@ impl Effect {
             Self::SetQuorum(_) => EffectKind::SetQuorum,
             Self::WriteTerm(_) => EffectKind::WriteTerm,
             Self::EnsureAccess(_) => EffectKind::EnsureAccess,
+            Self::Checkpoint(_) => EffectKind::Checkpoint,
             Self::OpenGate => EffectKind::OpenGate,
             Self::Apply(_) => EffectKind::Apply,
             Self::SwapRule { .. } => EffectKind::SwapRule,
@@ -220,6 +226,7 @@ impl EffectKind {
             | Self::SetQuorum
             | Self::WriteTerm
             | Self::EnsureAccess
+            | Self::Checkpoint
             | Self::OpenGate
             | Self::Apply => true,
             Self::Inspect
@@ -258,6 +265,7 @@ impl EffectKind {
             Self::SetQuorum => "set_quorum",
             Self::WriteTerm => "write_term",
             Self::EnsureAccess => "ensure_access",
+            Self::Checkpoint => "checkpoint",
             Self::OpenGate => "open_gate",
             Self::Apply => "apply",
             Self::SwapRule => "swap_rule",
@@ -284,6 +292,7 @@ impl fmt::Display for EffectKind {
             Self::SetQuorum => "setting the quorum",
             Self::WriteTerm => "writing the term's row",
             Self::EnsureAccess => "making roles and database",
+            Self::Checkpoint => "the checkpoint before a switchover",
             Self::OpenGate => "opening the gate",
             Self::Apply => "applying the settings",
             Self::SwapRule => "swapping the rule",

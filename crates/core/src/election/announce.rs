@@ -2,6 +2,7 @@
 
 use super::action::EffectKind;
 use super::moment::Moment;
+use super::repair;
 use super::state::{Server, Source, State, Stopping};
 use crate::term::Term;
 use crate::topology::{Activity, MemberRecord, Replication};
@@ -47,6 +48,7 @@ fn record(state: &State, now: Moment) -> MemberRecord {
         activity: activity(state),
         replication: if leads(state) { Replication::Detached } else { state.lag.said },
         trouble: trouble(state, now),
+        beyond_repair: repair::beyond(state),
         pending_restart: state.server.up().map_or_else(Vec::new, |up| up.settled.pending_restart.clone()),
     }
 }
@@ -86,6 +88,7 @@ fn activity(state: &State) -> Activity {
             | EffectKind::SetQuorum
             | EffectKind::WriteTerm
             | EffectKind::EnsureAccess
+            | EffectKind::Checkpoint
             | EffectKind::OpenGate
             | EffectKind::Apply
             | EffectKind::SwapRule

@@ -10,7 +10,7 @@
 use super::action::Effect;
 use super::event::KnownRule;
 use super::ledger::Era;
-use super::state::{Force, Server, Source, State, Up};
+use super::state::{Down, Force, Server, Source, State, Up};
 use super::step::{Step, settings, start};
 use super::voters::{flushed_by, setting};
 use super::wait::{Refusal, Wait};
@@ -18,7 +18,7 @@ use super::{route, serve};
 use crate::database::{Boot, LocalStatus, Quorum, TermRow, Volume};
 use crate::position::LogPosition;
 use crate::term::{Term, Timeline};
-use crate::topology::{Identity, Intent, Phase, Proposal, Rule};
+use crate::topology::{Cause, Identity, Intent, Mishap, Phase, Proposal, Rule};
 use std::collections::BTreeSet;
 
 /// There is no rule: only the member that holds the grant may write the first one.
@@ -45,6 +45,7 @@ pub(super) fn from_nothing(state: &State, intent: &Intent) -> Step {
         acks: 0,
         grants: 0,
         proposal: None,
+        cause: None,
         // What was asked for before there was anybody to hand over is no asking any more.
         switched: intent.switchover.as_ref().map(|switchover| switchover.nonce.clone()),
         system: None,
@@ -61,7 +62,7 @@ pub(super) fn step(state: &State, intent: &Intent, known: &KnownRule, volume: &V
         Volume::Empty => Step::Wait(Wait::Refused(Refusal::PrimaryEmpty)),
         Volume::Present { system, .. } => match &state.server {
             Server::Unknown => Step::Wait(Wait::Warden),
-            Server::Down(_) => rise(state, intent, known),
+            Server::Down(down) => rise(state, intent, known, down),
             Server::Up(up) => climb(state, intent, known, up, system),
         },
     }
@@ -76,11 +77,11 @@ fn make(state: &State, rule: &Rule) -> Step {
     }
 }
 
-fn rise(state: &State, intent: &Intent, known: &KnownRule) -> Step {
+fn rise(state: &State, intent: &Intent, known: &KnownRule, down: &Down) -> Step {
     let rule = &known.rule;
     let set_out = state.notes.ledger().is_some_and(|ledger| ledger.era(rule.term).is_some());
     if rule.phase == Phase::Electing && set_out {
-        return new_term(state, intent, known);
+        return new_term(state, intent, known, down.mishap.clone().unwrap_or(Mishap::Restarted));
     }
     start(state, Boot::Alone, settings(intent, known), quorum(intent, rule))
 }
@@ -92,7 +93,7 @@ fn quorum(intent: &Intent, rule: &Rule) -> Quorum {
 }
 
 /// The swap to the next term, of which this member is the coordinator. One that nobody else could lead it takes for itself at once.
-pub(super) fn new_term(state: &State, intent: &Intent, known: &KnownRule) -> Step {
+pub(super) fn new_term(state: &State, intent: &Intent, known: &KnownRule, what: Mishap) -> Step {
     if !state.is_announced() {
         // Whoever sees the new term finds the new address with it.
         return Step::Wait(Wait::Unannounced);
@@ -113,6 +114,7 @@ pub(super) fn new_term(state: &State, intent: &Intent, known: &KnownRule) -> Ste
         timeline: known.rule.timeline.max(used(state)).next(),
         branched: None,
         proposal,
+        cause: Some(Cause { leader: known.rule.leader().member.clone(), what }),
         ..known.rule.clone()
     };
     Step::act(Effect::SwapRule {

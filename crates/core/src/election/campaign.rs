@@ -9,7 +9,7 @@ use super::state::{State, Stopping};
 use super::step::Step;
 use super::{ascend, poll};
 use crate::database::Volume;
-use crate::topology::{Identity, Intent};
+use crate::topology::{Identity, Intent, Mishap};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -68,5 +68,6 @@ pub(super) fn step(state: &State, intent: &Intent, known: &KnownRule, now: Momen
     let mut willing: BTreeSet<&Identity> =
         state.contact.would.iter().filter(|(_, yes)| **yes).map(|(member, _)| member).collect();
     willing.insert(&state.me.identity);
-    poll::sufficient(&known.rule, &willing).then(|| ascend::new_term(state, intent, known))
+    let what = if state.contact.gone.is_some() { Mishap::Gone } else { Mishap::Silent };
+    poll::sufficient(&known.rule, &willing).then(|| ascend::new_term(state, intent, known, what))
 }

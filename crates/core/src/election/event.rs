@@ -183,6 +183,8 @@ pub enum Outcome {
     },
     /// Roles, database and slots are as wanted.
     AccessEnsured(AccessWanted),
+    /// What was dirty is on disk, or will be soon.
+    Checkpointed,
     /// Tenants are let in.
     GateOpened,
     /// The settings were applied.

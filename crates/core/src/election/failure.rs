@@ -76,6 +76,12 @@ impl Failures {
             .or_else(|| crash.map(|failure| Wait::Crashing(failure.reason.clone())))
     }
 
+    /// Why an effect of this kind will not succeed: it never can, or has failed so often.
+    pub(super) fn hopeless(&self, kind: EffectKind, times: u32) -> Option<&str> {
+        let failure = self.kinds.get(&kind).filter(|failure| failure.lasting || failure.times >= times)?;
+        Some(&failure.reason)
+    }
+
     /// What has failed more than once, or cannot succeed by itself: what people should hear of. Not that the member's own record cannot be
     /// written: whoever reads the record knows that it can, and writing of it would cost a second write.
     pub(super) fn told(&self) -> Option<Wait> {

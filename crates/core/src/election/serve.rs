@@ -12,7 +12,7 @@ use super::wait::{Refusal, Wait};
 use super::{ascend, lease, route, switch};
 use crate::database::{Quorum, Volume};
 use crate::position::LogPosition;
-use crate::topology::{DurabilityMode, Identity, Intent, OnLoss, Rule};
+use crate::topology::{DurabilityMode, Identity, Intent, Mishap, OnLoss, Rule};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -28,7 +28,10 @@ pub(super) fn step(state: &State, intent: &Intent, known: &KnownRule, volume: &V
     let up = match &state.server {
         Server::Unknown => return Step::Wait(Wait::Warden),
         // The term ends with its server. An election may find a standby that is ready sooner than a recovery.
-        Server::Down(_) => return ascend::new_term(state, intent, known),
+        Server::Down(down) => {
+            let what = down.mishap.clone().unwrap_or(Mishap::Restarted);
+            return ascend::new_term(state, intent, known, what);
+        }
         Server::Up(up) => up,
     };
     let Some(status) = &up.status else {
@@ -48,7 +51,7 @@ pub(super) fn step(state: &State, intent: &Intent, known: &KnownRule, volume: &V
         // Nobody is let in while it is not known whom a commit waits for.
         return first(state, now, [voters, notes]);
     }
-    let hand_over = switch::begin(state, intent, known, up).unwrap_or(Step::Rest);
+    let hand_over = switch::begin(state, intent, known, up, now).unwrap_or(Step::Rest);
     let steps = [
         hand_over,
         notes,

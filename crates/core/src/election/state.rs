@@ -129,6 +129,8 @@ pub struct State {
     pub(super) streamed: BTreeMap<MemberId, Moment>,
     /// Since when this standby streams in bounds, or does not: what it says of itself follows with a delay, so that it does not flap.
     pub(super) lag: Lag,
+    /// How often its server was ended because no stream came, since one last did.
+    pub(super) partings: u32,
     /// Since when fewer voters stream than a commit waits for.
     pub(super) short: Option<Moment>,
     /// What is known of the others by their own word.
@@ -178,6 +180,7 @@ impl State {
             stop_asked: None,
             streamed: BTreeMap::new(),
             lag: Lag { now: Replication::Detached, since: Moment::default(), said: Replication::Detached },
+            partings: 0,
             short: None,
             contact: Contact::default(),
             seen: Term(0),

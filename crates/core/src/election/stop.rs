@@ -12,7 +12,7 @@ use crate::topology::{Admission, Phase, Route};
 use std::time::Duration;
 
 /// How long the term may take to be handed on when the pod ends. Well below the patience of the warden, which ends the server at last.
-const HAND_OVER: Duration = Duration::from_secs(10);
+const HAND_OVER: Duration = Duration::from_secs(15);
 
 pub(super) fn step(state: &State, now: Moment) -> Step {
     let doing = state.doing();
@@ -44,7 +44,9 @@ fn hand_over(state: &State, now: Moment) -> Option<Step> {
     }
     let choosing = rule.coordinator.as_ref() == Some(me) && rule.proposal.is_none();
     let step = match rule.phase {
-        Phase::Serving if rule.primary == *me => switch::begin(state, intent, known, state.server.up()?)?,
+        Phase::Serving if rule.primary == *me => {
+            switch::begin(state, intent, known, state.server.up()?, now)?
+        }
         Phase::Switching if rule.primary == *me => switch::step(state, intent, known, now),
         Phase::Electing if choosing => elect::step(state, intent, known, now),
         Phase::Bootstrapping | Phase::Serving | Phase::Switching | Phase::Electing => return None,

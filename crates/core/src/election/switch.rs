@@ -1,6 +1,6 @@
 //! A planned switchover: the primary hands its term on while all is well, because somebody asked for it or because its pod ends.
 //!
-//! The order: a voter that streams in bounds is there; the rule says Switching, and proxies hold what has not begun; open transactions end,
+//! The order: a voter that streams in bounds is there; a checkpoint is made while tenants work on, so that the stop is short; the rule says Switching, and proxies hold what has not begun; open transactions end,
 //! up to a deadline; the server stops in order; the next term is an election in which the old primary is the coordinator and knows exactly what
 //! a successor must hold. If nobody holds it, the old primary serves again.
 
@@ -12,13 +12,19 @@ use super::route;
 use super::state::{Server, State, Stopping, Up};
 use super::step::Step;
 use super::wait::Wait;
-use crate::topology::{Identity, Intent, Phase, Rule};
+use crate::topology::{Identity, Intent, Mishap, Phase, Rule};
 use std::time::Duration;
 
 /// How long proxies have to hear that new transactions wait: one change of etcd, one watch.
 const HEARD: Duration = Duration::from_millis(30);
 /// How long open transactions may take to end before they are ended.
 const DRAIN: Duration = Duration::from_secs(2);
+/// How long the checkpoint before may take where nobody waits for the switchover but whoever asked for it.
+const UNHURRIED: Duration = Duration::from_secs(20);
+/// How long it may take when the pod ends, which leaves little time for all of it.
+const HURRIED: Duration = Duration::from_secs(5);
+/// So long after a checkpoint there is not much to write again.
+const FRESH: Duration = Duration::from_secs(30);
 
 /// What this primary should hand its term on for.
 enum Why<'a> {
@@ -39,7 +45,7 @@ fn why<'a>(state: &State, intent: &'a Intent, rule: &Rule) -> Option<Why<'a>> {
 }
 
 /// The first step: the rule says that the term is handed on. None if nobody wants that; a reason if it cannot be done now.
-pub(super) fn begin(state: &State, intent: &Intent, known: &KnownRule, up: &Up) -> Option<Step> {
+pub(super) fn begin(state: &State, intent: &Intent, known: &KnownRule, up: &Up, now: Moment) -> Option<Step> {
     let rule = &known.rule;
     let why = why(state, intent, rule)?;
     let position = up.status.as_ref()?.position;
@@ -64,6 +70,13 @@ pub(super) fn begin(state: &State, intent: &Intent, known: &KnownRule, up: &Up) 
             Some(asked.nonce.clone())
         }
     };
+    if !up.checkpointed.is_some_and(|at| now.since(at) < FRESH) {
+        let patience = match why {
+            Why::Stopping => HURRIED,
+            Why::Asked(_) => UNHURRIED,
+        };
+        return Some(Step::act(Effect::Checkpoint(patience)));
+    }
     let rule = Rule {
         phase: Phase::Switching,
         coordinator: Some(state.me.identity.clone()),
@@ -94,7 +107,9 @@ fn swap(intent: &Intent, known: &KnownRule, rule: Rule) -> Step {
 pub(super) fn step(state: &State, intent: &Intent, known: &KnownRule, now: Moment) -> Step {
     match &state.server {
         Server::Unknown => Step::Wait(Wait::Warden),
-        Server::Down(_) => ascend::new_term(state, intent, known),
+        Server::Down(down) => {
+            ascend::new_term(state, intent, known, down.mishap.clone().unwrap_or(Mishap::HandedOver))
+        }
         Server::Up(up) => {
             let since = state.contact.reign.as_ref().map_or(now, |reign| reign.phase_since);
             let idle = up.status.as_ref().is_some_and(|status| status.transactions == 0)

@@ -5,6 +5,7 @@ mod elect;
 mod follow;
 mod properties;
 mod refuse;
+mod repair;
 mod restart;
 mod serve;
 mod stop;

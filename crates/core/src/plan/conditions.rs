@@ -64,6 +64,7 @@ impl Facts<'_> {
                 Awaited::OldRevision { .. }
                     | Awaited::Restart { .. }
                     | Awaited::Leaving { .. }
+                    | Awaited::Rebuild { .. }
                     | Awaited::Admission { .. }
                     | Awaited::Switchover { .. }
                     | Awaited::OtherSwitchover { .. }

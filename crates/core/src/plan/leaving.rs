@@ -4,6 +4,7 @@
 use super::draft::Draft;
 use super::membership::Membership;
 use super::observed::{Known, Observed};
+use super::rebuild;
 use super::step::{DeletePod, Kept, Step, Why};
 use super::waiting::Awaited;
 use crate::ids::MemberId;
@@ -17,17 +18,17 @@ pub(super) fn plan(draft: &mut Draft<'_>, membership: &Membership) {
         observed.own_pods().any(|(member, pod)| membership.leaving.contains(member) && pod.deleting);
     for member in &membership.leaving {
         if !has_left(observed, member) {
-            draft.wait(Awaited::Leaving { member: member.clone() });
+            draft.wait(leaves(observed, member));
             continue;
         }
         match observed.pod_of(member) {
-            Some(pod) if pod.deleting => draft.wait(Awaited::Leaving { member: member.clone() }),
+            Some(pod) if pod.deleting => draft.wait(leaves(observed, member)),
             Some(pod) => {
                 if !(pod.ready && disrupted) {
                     disrupted |= pod.ready;
                     draft.step(Step::DeletePod(DeletePod::of(pod, observed, Why::Left)));
                 }
-                draft.wait(Awaited::Leaving { member: member.clone() });
+                draft.wait(leaves(observed, member));
             }
             None => {
                 for (_, claim) in observed
@@ -53,4 +54,12 @@ pub(super) fn plan(draft: &mut Draft<'_>, membership: &Membership) {
 fn has_left(observed: &Observed, member: &MemberId) -> bool {
     let out_of_intent = observed.intent().is_some_and(|intent| !intent.members.contains_key(member));
     out_of_intent && !observed.in_rule(member)
+}
+
+fn leaves(observed: &Observed, member: &MemberId) -> Awaited {
+    let member = member.clone();
+    match rebuild::why(observed, &member) {
+        Some(why) => Awaited::Rebuild { why: why.to_owned(), member },
+        None => Awaited::Leaving { member },
+    }
 }

@@ -1,10 +1,11 @@
 //! Who is a member, who leaves, and how many are missing.
 //!
 //! A member is a claim. The choice of who leaves is made once and kept in the intent: a member that the intent does not name any more stays
-//! the one to leave, however the others fare meanwhile.
+//! the one to leave, however the others fare meanwhile. A member whose data is beyond repair leaves as soon as another is made in its place.
 
 use super::desired::Desired;
 use super::observed::{Claim, Observed};
+use super::rebuild;
 use crate::ids::MemberId;
 use crate::topology::{Identity, Phase};
 use std::cmp::Reverse;
@@ -46,7 +47,8 @@ impl Membership {
         let mut voting = Vec::new();
         for (identity, claim) in claims {
             let room = keep.len() < asked || (!settled && named(observed, &identity));
-            if Some(&identity) == fixed.as_ref() || (!claim.deleting && room) {
+            let stays = room && !claim.deleting && !rebuild::due(observed, &identity);
+            if Some(&identity) == fixed.as_ref() || stays {
                 keep.push(identity);
                 continue;
             }

@@ -192,6 +192,7 @@ fn mentions(all: &std::collections::BTreeSet<Awaited>, member: &MemberId) -> boo
         | Awaited::Termination { member: of }
         | Awaited::FirstMember { member: of }
         | Awaited::GrantedClaim { member: of }
+        | Awaited::Rebuild { member: of, .. }
         | Awaited::PrimaryClaim { member: of, .. } => of == member,
         Awaited::Volume { claim, .. } => *claim == super::volumes::claim_name(member),
         Awaited::ValidSpec { .. }

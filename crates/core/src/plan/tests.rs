@@ -2,6 +2,7 @@
 
 mod elections;
 mod histories;
+mod rebuild;
 mod stories;
 mod tables;
 pub(crate) mod world;

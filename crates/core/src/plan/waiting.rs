@@ -156,6 +156,13 @@ pub enum Awaited {
         /// The member.
         member: MemberId,
     },
+    /// A new member in the place of one whose data is beyond repair.
+    Rebuild {
+        /// The member that goes.
+        member: MemberId,
+        /// What is wrong with its data.
+        why: String,
+    },
     /// Pods rendered from an older revision, which are replaced when somebody deletes them.
     OldRevision {
         /// The members.
@@ -205,6 +212,7 @@ impl Awaited {
             Self::OtherSwitchover { .. } => "SwitchoverRefused",
             Self::Member { .. } => "MemberNotInPlace",
             Self::Leaving { .. } => "MemberLeaving",
+            Self::Rebuild { .. } => "MemberRebuilt",
             Self::OldRevision { .. } => "OldRevision",
             Self::Restart { .. } => "RestartPending",
         }
@@ -244,6 +252,7 @@ impl Awaited {
             | Self::Switchover { .. }
             | Self::Member { .. }
             | Self::Leaving { .. }
+            | Self::Rebuild { .. }
             | Self::OldRevision { .. }
             | Self::Restart { .. } => Needs::Time,
         }
@@ -294,6 +303,11 @@ impl Awaited {
             }
             Self::Member { member, doing } => format!("member {member}: {doing}"),
             Self::Leaving { member } => format!("member {member}: it leaves the cluster"),
+            Self::Rebuild { member, why } => {
+                format!(
+                    "member {member}: {why}. A new member takes its place with a new copy; its own claim and volume are kept"
+                )
+            }
             Self::OldRevision { members } => {
                 format!("pods of {}: they were made from an older revision of the spec", list(members))
             }
@@ -343,7 +357,8 @@ impl Awaited {
             | Self::HandOver { .. }
             | Self::Switchover { .. }
             | Self::Member { .. }
-            | Self::Leaving { .. } => "nothing: it goes on by itself".to_owned(),
+            | Self::Leaving { .. }
+            | Self::Rebuild { .. } => "nothing: it goes on by itself".to_owned(),
             Self::OtherSwitchover { .. } => {
                 "change spec.failover.switchover as the message says, or remove it; everything else goes on".to_owned()
             }

@@ -28,6 +28,9 @@ pub struct MemberRecord {
     pub replication: Replication,
     /// What it waits for or failed at, for people; absent when all is well.
     pub trouble: Option<String>,
+    /// Why the data on this claim can never follow the primary again, so that only a new copy helps; absent while it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beyond_repair: Option<String>,
     /// Settings of the intent that wait for a restart.
     pub pending_restart: Vec<String>,
 }

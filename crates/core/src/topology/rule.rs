@@ -1,5 +1,6 @@
 //! Who is primary, in which term, and whose acknowledgement counts. Changed by members alone, by compare-and-swap.
 
+use super::cause::Cause;
 use crate::ids::{ClaimUid, MemberId, Nonce};
 use crate::position::LogPosition;
 use crate::term::{Term, Timeline};
@@ -52,6 +53,9 @@ pub struct Rule {
     /// that served last, because what was acknowledged was acknowledged under them.
     #[serde(default)]
     pub proposal: Option<Proposal>,
+    /// Why the term before this one was not gone on with. Absent in the first term.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
     /// The planned switchover that was done last.
     #[serde(default)]
     pub switched: Option<Nonce>,

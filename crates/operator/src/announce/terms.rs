@@ -172,9 +172,10 @@ fn given_up(rule: &Rule) -> Told {
 
 fn election(rule: &Rule) -> Told {
     let last = &rule.primary.member;
-    let why = match rule.coordinator.as_ref().map(|by| &by.member) {
-        Some(by) if by != last => format!("{by} and enough others do not hear the primary {last}"),
-        Some(_) | None => format!("the primary {last} does not go on as it was"),
+    let why = match (&rule.cause, rule.coordinator.as_ref().map(|by| &by.member)) {
+        (Some(cause), Some(by)) if *by != cause.leader => format!("{cause}; {by} runs the election"),
+        (Some(cause), _) => cause.to_string(),
+        (None, _) => format!("the primary {last} does not go on as it was"),
     };
     Told {
         type_: EventType::Warning,

@@ -31,7 +31,7 @@ pub(super) fn next(report: &Report, observed: &Observed, memory: &mut Memory, fa
     let unwatched = report.waiting.iter().any(|waiting| {
         matches!(waiting.on, Awaited::OwnerSecret { .. } | Awaited::Volume { .. } | Awaited::Admission { .. })
     });
-    if unwatched || waits_for_volume(observed) {
+    if unwatched || waits_for_volume(observed) || waits_for_rebuild(observed) {
         return Action::requeue(UNWATCHED);
     }
     match memory.secrets.as_ref().and_then(|seen| seen.renew_at) {
@@ -49,6 +49,11 @@ fn waits_for_volume(observed: &Observed) -> bool {
         claim.volume.is_none()
             && claim.member.as_ref().is_some_and(|member| observed.pods.contains_key(member.as_str()))
     })
+}
+
+/// Whether a member is beyond repair: its replacement may have to wait for a while after the one before.
+fn waits_for_rebuild(observed: &Observed) -> bool {
+    observed.known().is_some_and(|known| known.members.values().any(|member| member.beyond_repair.is_some()))
 }
 
 fn backoff(failures: u32) -> Duration {

@@ -88,6 +88,7 @@ impl World {
             acks: 0,
             grants: 0,
             proposal: None,
+            cause: None,
             switched: None,
             system: Some("1".to_owned()),
             grant: grant.nonce,

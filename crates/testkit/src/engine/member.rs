@@ -250,6 +250,10 @@ impl Member {
         Ok(())
     }
 
+    pub(super) fn checkpoint(&mut self) -> Result<(), EngineError> {
+        self.running().map(|_| ())
+    }
+
     pub(super) fn set_gate(&mut self, open: bool) -> Result<(), EngineError> {
         self.running()?.1.open = open;
         Ok(())

@@ -93,6 +93,7 @@ impl World {
             | Effect::SetQuorum(_)
             | Effect::WriteTerm(_)
             | Effect::EnsureAccess(_)
+            | Effect::Checkpoint(_)
             | Effect::OpenGate
             | Effect::Apply(_) => {
                 let delay = self.duration(&effect);
@@ -120,6 +121,7 @@ impl World {
             Effect::Fence if self.random.once_in(40) => self.millis(200, 2_500),
             Effect::Fence => self.millis(2, 30),
             Effect::Promote(_) => self.millis(15, 150),
+            Effect::Checkpoint(patience) => self.millis(5, 20_000).min(*patience),
             Effect::Inspect
             | Effect::WriteLedger(_)
             | Effect::Detach
@@ -224,6 +226,7 @@ impl World {
             | Effect::SetQuorum(_)
             | Effect::WriteTerm(_)
             | Effect::EnsureAccess(_)
+            | Effect::Checkpoint(_)
             | Effect::OpenGate
             | Effect::Apply(_) => self.with_server(who, issued, since, effect, stage),
             // These do not go by steps.

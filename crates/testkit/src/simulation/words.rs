@@ -86,6 +86,7 @@ pub(super) fn effect(effect: &Effect) -> String {
         | Effect::Fence
         | Effect::Detach
         | Effect::Follow(None)
+        | Effect::Checkpoint(_)
         | Effect::OpenGate
         | Effect::Apply(_) => kind.to_string(),
     }
@@ -117,6 +118,7 @@ pub(super) fn outcome(outcome: &Outcome) -> String {
         Outcome::Rewound => "rewound".to_owned(),
         Outcome::Following(_) => "pointed".to_owned(),
         Outcome::AccessEnsured(_) => "access is ensured".to_owned(),
+        Outcome::Checkpointed => "what was dirty is on disk".to_owned(),
         Outcome::GateOpened => "the gate is open".to_owned(),
         Outcome::Applied { settings, .. } => format!("settings of term {} are applied", settings.term),
         Outcome::RuleSwapped { .. } => "swapped".to_owned(),

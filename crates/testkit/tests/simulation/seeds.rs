@@ -65,7 +65,7 @@ fn everything_happened(counts: &Counts) {
     assert!(counts.terms > counts.runs, "no term was ever followed by another");
 }
 
-const EFFECTS: [EffectKind; 18] = [
+const EFFECTS: [EffectKind; 19] = [
     EffectKind::Inspect,
     EffectKind::WriteLedger,
     EffectKind::Initialize,
@@ -80,6 +80,7 @@ const EFFECTS: [EffectKind; 18] = [
     EffectKind::SetQuorum,
     EffectKind::WriteTerm,
     EffectKind::EnsureAccess,
+    EffectKind::Checkpoint,
     EffectKind::OpenGate,
     EffectKind::Apply,
     EffectKind::SwapRule,

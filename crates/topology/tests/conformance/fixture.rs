@@ -70,6 +70,7 @@ impl Cluster {
             acks: 0,
             grants: 0,
             proposal: None,
+            cause: None,
             switched: None,
             system: Some("7300000000000000001".to_owned()),
             grant: Nonce::new("nonce-1").unwrap(),
@@ -101,6 +102,7 @@ impl Cluster {
             activity: Activity::Following,
             replication: Replication::InBound,
             trouble: None,
+            beyond_repair: None,
             pending_restart: vec![],
         }
     }

@@ -33,6 +33,7 @@ pub(super) fn absorb(state: &mut State, issued: Issued, outcome: Outcome, now: M
         | Outcome::QuorumInForce { .. }
         | Outcome::TermWritten { .. }
         | Outcome::AccessEnsured(_)
+        | Outcome::Checkpointed
         | Outcome::GateOpened
         | Outcome::Applied { .. }
         | Outcome::RuleSwapped { .. }
@@ -62,6 +63,10 @@ fn failed(state: &mut State, effect: &Effect, reason: String, retryable: bool, n
     if let Effect::SwapRule { .. } = effect {
         // It may have been done all the same.
         state.contact.unsure = true;
+    }
+    if let (Effect::Checkpoint(_), Some(up)) = (effect, state.server.up_mut()) {
+        // It was only to shorten the pause: what it was made before goes on without.
+        up.checkpointed = Some(now);
     }
     if let (Effect::Follow(_), Some(up)) = (effect, state.server.up_mut()) {
         up.source = Source::Unknown;
@@ -136,6 +141,7 @@ fn done(state: &mut State, outcome: Outcome, asked: Moment, now: Moment) {
             on_server(state, |up| up.force = Force::Known { quorum, since: Some(position) });
         }
         Outcome::TermWritten { row, position } => on_server(state, |up| up.row = Some((row, position))),
+        Outcome::Checkpointed => on_server(state, |up| up.checkpointed = Some(now)),
         Outcome::GateOpened => on_server(state, |up| up.gate = Gate::Open),
         Outcome::Applied { settings, outcome } => on_server(state, |up| {
             up.settings = Some(settings);

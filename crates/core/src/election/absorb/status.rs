@@ -40,6 +40,9 @@ pub(super) fn absorb(
         state.failures.steady();
     }
     state.streamed.extend(streaming.into_iter().map(|member| (member, now)));
+    if arrives != Replication::Detached {
+        state.partings = 0;
+    }
     lag(state, arrives, now);
     let short = state.world.view.rule.as_ref().is_some_and(|known| state.present_voters() < known.rule.acks);
     state.short = if short { state.short.or(Some(now)) } else { None };

@@ -6,6 +6,7 @@ use crate::database::{LocalStatus, LogEnd, Peer, Quorum, Settings, SettingsOutco
 use crate::election::action::Run;
 use crate::election::moment::Moment;
 use crate::position::LogPosition;
+use crate::topology::Mishap;
 
 /// The server's process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +22,8 @@ pub enum Server {
 /// A server that does not run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Down {
-    /// How the last one ended, for people.
-    pub how: Option<String>,
+    /// What happened to the last one; none if it was stopped in order, or none ran since the agent started.
+    pub mishap: Option<Mishap>,
     /// Whether the next start is already counted on the volume.
     pub counted: bool,
     /// Whether it was ended because its log is of no use to the primary's.
@@ -62,6 +63,8 @@ pub struct Up {
     pub promoted: Option<LogPosition>,
     /// The term's row that this run wrote, and where it ends.
     pub row: Option<(TermRow, LogPosition)>,
+    /// When a checkpoint before a switchover was last made, or given up.
+    pub checkpointed: Option<Moment>,
     /// Whether a promotion or the end of its stream failed: it may be anywhere, and is killed.
     pub botched: bool,
 }
@@ -137,6 +140,7 @@ impl Up {
             settled: SettingsOutcome::default(),
             promoted: None,
             row: None,
+            checkpointed: None,
             botched: false,
         }
     }

@@ -3,7 +3,7 @@
 use super::story::*;
 use crate::database::LogEnd;
 use crate::election::*;
-use crate::topology::Phase;
+use crate::topology::{Cause, Mishap, Phase};
 use crate::{LogPosition, Term, Timeline};
 use std::time::Duration;
 
@@ -22,6 +22,11 @@ fn standby() -> Story {
     story.status(standby_status(5, 480, true));
     story.sent.clear();
     story
+}
+
+/// What the member says of the leader in whose place another term is wanted.
+fn what(story: &Story) -> Mishap {
+    story.swapping().cause.clone().unwrap().what
 }
 
 fn silence(story: &mut Story) {
@@ -74,6 +79,7 @@ fn with_enough_that_lost_the_leader_the_term_is_taken() {
     assert_eq!((rule.term, rule.phase, rule.timeline), (Term(5), Phase::Electing, Timeline(6)));
     assert_eq!((rule.coordinator.clone(), rule.proposal.clone()), (Some(identity('b')), None));
     assert_eq!((rule.voters.clone(), rule.acks, &rule.primary), (identities("bc"), 1, &identity('a')));
+    assert_eq!(rule.cause, Some(Cause { leader: member('a'), what: Mishap::Silent }));
 }
 
 /// `b` has taken term 5 and pledged it; its own log ends at 480 of term 4.
@@ -283,7 +289,7 @@ fn a_frozen_server_is_killed_and_its_term_followed_by_another() {
         story.until(EffectKind::Fence);
     }
     assert_eq!(story.succeeds(), Effect::Fence);
-    assert_eq!(story.swapping().term, Term(5));
+    assert_eq!((story.swapping().term, what(&story)), (Term(5), Mishap::Frozen));
 }
 
 #[test]
@@ -294,12 +300,14 @@ fn a_switchover_that_was_asked_for_is_done_once() {
     let nonce = crate::Nonce::new("s1").unwrap();
     wanted.switchover = Some(crate::topology::Switchover { nonce: nonce.clone(), to: Some(member('c')) });
     story.hear(Event::Topology(News::Intent(Some(Box::new(wanted)))));
+    assert_eq!(story.succeeds().kind(), EffectKind::Checkpoint);
     assert_eq!((story.swapping().phase, story.swapping().switched.clone()), (Phase::Switching, Some(nonce)));
     story.succeeds();
     story.pass(Duration::from_millis(100));
     story.status(primary_status(5, 470, 4, "bc"));
     story.until(EffectKind::Inspect);
     story.answer(Outcome::Inspected(closed(470)));
+    assert_eq!(what(&story), Mishap::HandedOver);
     story.until(EffectKind::WriteLedger);
     story.succeeds();
     for name in ['b', 'c'] {

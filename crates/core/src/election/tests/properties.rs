@@ -222,6 +222,7 @@ impl World {
             | Effect::SetQuorum(_)
             | Effect::WriteTerm(_)
             | Effect::EnsureAccess(_)
+            | Effect::Checkpoint(_)
             | Effect::Apply(_)
             | Effect::PutRoute { .. } => {}
         }
@@ -326,6 +327,7 @@ impl World {
             | Effect::SetQuorum(_)
             | Effect::WriteTerm(_)
             | Effect::EnsureAccess(_)
+            | Effect::Checkpoint(_)
             | Effect::OpenGate
             | Effect::Apply(_) => self.on_server(effect, position),
         }
@@ -381,6 +383,7 @@ impl World {
             }
             Effect::WriteTerm(row) => Outcome::TermWritten { row, position },
             Effect::EnsureAccess(wanted) => Outcome::AccessEnsured(wanted),
+            Effect::Checkpoint(_) => Outcome::Checkpointed,
             Effect::OpenGate => {
                 server.open = true;
                 Outcome::GateOpened

@@ -39,6 +39,8 @@ fn proxies_that_cannot_be_told_hold_nothing_up() {
 fn a_primary_whose_pod_ends_hands_its_term_on_and_exits_when_somebody_was_chosen() {
     let mut story = serving();
     story.hear(Event::StopAsked);
+    let before = story.succeeds();
+    assert_eq!(before.kind(), EffectKind::Checkpoint, "what is dirty is written while tenants work on");
     let rule = story.swapping();
     assert_eq!((rule.phase, rule.term), (Phase::Switching, Term(4)), "proxies hold what has not begun");
     story.succeeds();
@@ -65,6 +67,15 @@ fn a_primary_whose_pod_ends_hands_its_term_on_and_exits_when_somebody_was_chosen
 }
 
 #[test]
+fn a_checkpoint_that_fails_holds_no_hand_over_up() {
+    let mut story = serving();
+    story.hear(Event::StopAsked);
+    assert_eq!(story.effect().kind(), EffectKind::Checkpoint);
+    story.answer(Outcome::Failed { reason: "the disk is slow".to_owned(), retryable: true });
+    assert_eq!(story.swapping().phase, Phase::Switching);
+}
+
+#[test]
 fn a_hand_over_that_nobody_can_take_ends_with_the_pod() {
     let mut story = serving();
     story.hear(Event::StopAsked);
@@ -72,7 +83,7 @@ fn a_hand_over_that_nobody_can_take_ends_with_the_pod() {
     story.pass(Duration::from_secs(3));
     story.until(EffectKind::Inspect);
     story.answer(Outcome::Inspected(closed(470)));
-    for _ in 0..120 {
+    for _ in 0..170 {
         story.settles();
         story.pass(Duration::from_millis(100));
     }

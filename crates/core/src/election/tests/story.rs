@@ -73,6 +73,7 @@ pub(super) fn rule() -> Rule {
         acks: 1,
         grants: 1,
         proposal: None,
+        cause: None,
         switched: None,
         system: Some(SYSTEM.to_owned()),
         grant: Nonce::new("n1").unwrap(),
@@ -100,6 +101,7 @@ pub(super) fn record(name: char) -> MemberRecord {
         activity: Activity::Following,
         replication: Replication::InBound,
         trouble: None,
+        beyond_repair: None,
         pending_restart: Vec::new(),
     }
 }
@@ -372,6 +374,7 @@ impl Story {
             Effect::SetQuorum(quorum) => Outcome::QuorumInForce { quorum, position: LogPosition(600) },
             Effect::WriteTerm(row) => Outcome::TermWritten { row, position: LogPosition(550) },
             Effect::EnsureAccess(wanted) => Outcome::AccessEnsured(wanted),
+            Effect::Checkpoint(_) => Outcome::Checkpointed,
             Effect::OpenGate => Outcome::GateOpened,
             Effect::Apply(settings) => Outcome::Applied { settings, outcome: SettingsOutcome::default() },
             Effect::SwapRule { rule, route, .. } => {

@@ -22,6 +22,8 @@ pub(crate) struct World {
     pub(crate) secrets: Secrets,
     pub(crate) known: Known,
     pub(crate) away: bool,
+    /// Members whose data is of no use any more, by their own word.
+    pub(crate) spoilt: BTreeSet<MemberId>,
     counter: i64,
 }
 
@@ -67,6 +69,7 @@ impl World {
             secrets: Secrets { access: SecretState::Outdated, certificates: BTreeSet::new() },
             known: Known::default(),
             away: false,
+            spoilt: BTreeSet::new(),
             counter: 1,
         }
     }

@@ -3,7 +3,9 @@
 use super::*;
 use berth_core::ClaimUid;
 use berth_core::term::{Generation, Timeline};
-use berth_core::topology::{Access, Durability, DurabilityMode, EngineKind, OnLoss, Proposal, Switchover};
+use berth_core::topology::{
+    Access, Cause, Durability, DurabilityMode, EngineKind, Mishap, OnLoss, Proposal, Switchover,
+};
 use berth_topology::{Revision, Stored};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -32,6 +34,7 @@ fn rule(term: u64, phase: Phase, primary: &str) -> Rule {
         acks: 1,
         grants: 1,
         proposal: None,
+        cause: None,
         switched: None,
         system: None,
         grant: Nonce::new("g").unwrap(),
@@ -39,7 +42,9 @@ fn rule(term: u64, phase: Phase, primary: &str) -> Rule {
 }
 
 fn electing(term: u64, primary: &str, by: &str) -> Rule {
-    Rule { coordinator: Some(identity(by)), ..rule(term, Phase::Electing, primary) }
+    let what = if by == primary { Mishap::Ended { how: "signal 9".to_owned() } } else { Mishap::Silent };
+    let cause = Some(Cause { leader: member(primary), what });
+    Rule { coordinator: Some(identity(by)), cause, ..rule(term, Phase::Electing, primary) }
 }
 
 fn switched(token: &str, rule: Rule) -> Rule {

@@ -65,6 +65,7 @@ impl World {
             Effect::EnsureAccess(wanted) => {
                 self.notes(who, Body::Access, |_| Outcome::AccessEnsured(wanted.clone()))
             }
+            Effect::Checkpoint(_) => over(Outcome::Checkpointed),
             Effect::OpenGate => self.opens(who),
             Effect::Apply(settings) => match self.databases.servers.get_mut(&who) {
                 Some(server) => {

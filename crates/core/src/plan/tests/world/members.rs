@@ -25,6 +25,7 @@ impl World {
                 acks: 0,
                 grants: 0,
                 proposal: None,
+                cause: None,
                 switched: None,
                 system: None,
                 grant: grant.nonce.clone(),
@@ -150,7 +151,9 @@ impl World {
         {
             let Some(identity) = pod.member.as_ref().and_then(|m| intent.identity(m)) else { continue };
             let primary = identity == rule.primary;
+            let spoilt = self.spoilt.contains(&identity.member);
             let ready = rule.phase == Phase::Serving
+                && !spoilt
                 && if primary { rule.acks >= asked } else { rule.voters.contains(&identity) };
             if pod.ready != ready {
                 pod.ready = ready;
@@ -170,6 +173,7 @@ impl World {
                     activity,
                     replication: if primary { Replication::Detached } else { Replication::InBound },
                     trouble: None,
+                    beyond_repair: spoilt.then(|| "the ledger cannot be read".to_owned()),
                     pending_restart: Vec::new(),
                 },
             );
