@@ -25,6 +25,8 @@ enum Happening {
     LoseNode(usize),
     /// A person deletes the claim at this place.
     DeleteClaim(usize),
+    /// The data on the claim at this place is of no use any more, unless its member leads.
+    Spoil(usize),
     /// A person asks for a switchover, to the member at this place if there is one.
     Switchover(u8, usize),
     /// The topology goes away or comes back.
@@ -45,6 +47,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => (0..5_usize).prop_map(Happening::EndPod),
         1 => (0..5_usize).prop_map(Happening::LoseNode),
         2 => (0..5_usize).prop_map(Happening::DeleteClaim),
+        2 => (0..6_usize).prop_map(Happening::Spoil),
         2 => (0..3_u8, 0..6_usize).prop_map(|(token, at)| Happening::Switchover(token, at)),
         1 => any::<bool>().prop_map(Happening::Away),
         1 => any::<bool>().prop_map(Happening::Pause),
@@ -127,6 +130,10 @@ impl History {
                     claim.resource_version.push('d');
                 }
             }
+            Happening::Spoil(at) => {
+                let member = self.world.claims.values().nth(*at).and_then(|claim| claim.member.clone());
+                self.world.spoilt.extend(member.filter(|member| !self.world.observe().leads(member)));
+            }
             Happening::Switchover(token, at) => {
                 let to = self.world.claims.values().nth(*at).and_then(|claim| claim.member.as_ref());
                 self.wish.switchover =
@@ -158,6 +165,7 @@ impl History {
     /// Ends all trouble and goes on until nothing changes.
     fn calm(mut self, members: u32) -> World {
         self.world.away = false;
+        self.world.spoilt.clear();
         self.wish = desired(members);
         self.changed();
         let wish = self.wish();

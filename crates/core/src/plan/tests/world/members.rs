@@ -45,6 +45,7 @@ impl World {
         self.pods
             .get(member.as_str())
             .is_some_and(|p| p.containers[0].state == ContainerState::Running && !p.deleting)
+            && !self.spoilt.contains(member)
     }
 
     /// The rule after one more turn.
