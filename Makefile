@@ -1,9 +1,9 @@
 # Thin names for `cargo xtask`; the logic is there. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites demo test check up down bench clean
+.PHONY: help prerequisites demo test check up down bench bench-failover clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 prerequisites:
 	@command -v protoc >/dev/null && test -e /usr/include/google/protobuf/descriptor.proto || { apt-get update -q && apt-get install -q -y --no-install-recommends protobuf-compiler libprotobuf-dev gcc libc6-dev; }
@@ -25,6 +25,9 @@ down: prerequisites ## end the local Kubernetes and remove its disks
 
 bench: prerequisites ## figures beside a StatefulSet, a direct connection and PgBouncer, in one run
 	@cargo xtask bench
+
+bench-failover: prerequisites ## pauses of clients in crashes, lost nodes and switchovers, beside Patroni, in one run
+	@cargo xtask bench-failover
 
 clean: ## remove what was built in the tree (the cache outside it stays)
 	@cargo clean

@@ -57,9 +57,19 @@ impl Room {
 
     /// Does something while the API server does not run, and starts it again whatever came of it.
     pub fn without_api_server<T>(&self, act: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.0.stop_component("kube-apiserver")?;
+        self.stop_api_server()?;
         let outcome = act();
-        self.0.start_component("kube-apiserver")?;
+        self.start_api_server()?;
         outcome
+    }
+
+    /// Kills the API server, and keeps it down.
+    pub fn stop_api_server(&self) -> Result<()> {
+        Ok(self.0.stop_component("kube-apiserver")?)
+    }
+
+    /// Starts it again.
+    pub fn start_api_server(&self) -> Result<()> {
+        Ok(self.0.start_component("kube-apiserver")?)
     }
 }

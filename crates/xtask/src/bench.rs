@@ -3,6 +3,7 @@
 //! Absolute numbers belong to the machine; what is to be compared are the ratios. Nothing here passes or fails.
 
 mod bringup;
+pub(crate) mod failover;
 mod figures;
 mod footprint;
 mod rest;

@@ -33,6 +33,11 @@ enum Task {
     /// The measurements alone, on the cluster that the environment names.
     #[command(hide = true)]
     BenchFigures,
+    /// What clients see of crashes, lost nodes and switchovers, beside Patroni in the same run.
+    BenchFailover(bench::failover::Arguments),
+    /// The measurements alone, on the cluster that the environment names.
+    #[command(hide = true)]
+    BenchFailoverFigures(bench::failover::Arguments),
     /// A cluster created, used, hurt and healed on a Kubernetes made for it.
     Demo,
     /// The demo's own part, on the cluster that the environment names.
@@ -62,6 +67,8 @@ fn main() -> anyhow::Result<()> {
         Task::Test => suite::test(),
         Task::Bench => bench::bench(),
         Task::BenchFigures => bench::figures(),
+        Task::BenchFailover(arguments) => bench::failover::bench(arguments),
+        Task::BenchFailoverFigures(arguments) => bench::failover::figures(arguments),
         Task::Demo => demo::demo(),
         Task::DemoStory => demo::story(),
         Task::Generate(arguments) => generate::run(&arguments),

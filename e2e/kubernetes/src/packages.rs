@@ -38,8 +38,11 @@ const HARNESS: [&str; 19] = [
     "xfsprogs",
 ];
 
-/// What the benchmark compares with.
-const BENCHMARK: [&str; 1] = ["pgbouncer"];
+/// What the benchmarks compare with: the one, and what the other is installed with.
+const BENCHMARK: [&str; 2] = ["pgbouncer", "python3-venv"];
+
+/// Those of them that have a service.
+const SERVICES: [&str; 1] = ["pgbouncer"];
 
 /// Tells PostgreSQL's packages to make no database cluster when they are installed. It is read from this folder.
 const NO_CLUSTER: &str = "/etc/postgresql-common/createcluster.d/berth.conf";
@@ -159,7 +162,7 @@ fn apt(arguments: &[&str]) -> Result<(), PackagesError> {
 
 /// Keeps the services of what was just installed from starting at the next boot.
 fn stay_off(installed: &[&str], progress: &Progress) {
-    for service in BENCHMARK.iter().filter(|package| installed.contains(package)) {
+    for service in SERVICES.iter().filter(|package| installed.contains(package)) {
         let disabled = Command::new("systemctl")
             .args(["--quiet", "disable", service])
             .stdin(Stdio::null())

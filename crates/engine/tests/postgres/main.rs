@@ -448,3 +448,24 @@ fn questions_about_a_server_that_is_not_there_end_in_time_and_may_be_asked_again
         member.stop();
     });
 }
+
+#[test]
+fn a_checkpoint_before_a_stop_writes_what_is_dirty_and_is_not_waited_for_without_end() {
+    inside("a_checkpoint_before_a_stop_writes_what_is_dirty_and_is_not_waited_for_without_end", async || {
+        let cluster = Cluster::serving(Term(1)).await;
+        let member = &cluster.members[0];
+        let checkpoint = async || {
+            let at = "SELECT (redo_lsn - '0/0')::bigint::text FROM pg_control_checkpoint()";
+            member.superuser(at).await.parse::<u64>().unwrap()
+        };
+        let before = checkpoint().await;
+        member.superuser("CREATE TABLE dirty AS SELECT generate_series(1, 100000) AS n").await;
+        member.engine.checkpoint(Duration::from_mins(1)).await.unwrap();
+        let after = checkpoint().await;
+        assert!(after > before, "{before} {after}");
+        // Whoever has no time goes on at once; the checkpoint is made all the same.
+        member.superuser("CREATE TABLE more AS SELECT generate_series(1, 100000) AS n").await;
+        member.engine.checkpoint(Duration::ZERO).await.unwrap();
+        assert!(member.engine.status().await.is_ok(), "the other sessions are whole");
+    });
+}
