@@ -66,11 +66,6 @@ pub struct Parts {
     pub snapshot_crds: PathBuf,
 }
 
-/// The folder outside the tree in which what is slow to make is kept.
-pub fn cache_folder() -> Result<PathBuf, CacheError> {
-    Cache::open().map(Cache::into_root)
-}
-
 /// Builds what is missing and tells where everything is.
 ///
 /// With everything built this costs about 20 ms. On two cores a cold build takes about 12 minutes and downloads

@@ -112,11 +112,6 @@ impl Cache {
         Ok(Self { root })
     }
 
-    /// Where all entries are.
-    pub(crate) fn into_root(self) -> PathBuf {
-        self.root
-    }
-
     /// Where the entry is or will be.
     pub(crate) fn path(&self, name: &str, key: &Key) -> PathBuf {
         self.root.join(format!("{name}-{}", key.hex()))

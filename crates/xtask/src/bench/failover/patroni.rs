@@ -192,13 +192,13 @@ impl Subject for Patroni {
     }
 }
 
-/// The folder of Patroni's programs: made once, outside the tree, under its version.
+/// The folder of Patroni's programs: made once, under its version, where PostgreSQL's user can reach it. Root's own cache is closed to it.
 fn installed() -> Result<PathBuf> {
-    let cache = parts::cache_folder().context("the cache")?;
-    let folder = cache.join(format!("bench-{}", PATRONI.replace(['[', ']'], "-").replace("==", "-")));
+    let folder = Path::new("/var/cache/berth").join(PATRONI.replace(['[', ']', '='], "-"));
     let programs = folder.join("bin");
     if !programs.join("patroni").exists() {
-        let mut venv = Command::new("python3");
+        // Debian's own: the first of the PATH may be in a home that is closed to others.
+        let mut venv = Command::new("/usr/bin/python3");
         venv.args(["-m", "venv", "--clear"]).arg(&folder);
         shown(venv)?;
         let mut pip = Command::new(programs.join("pip"));
