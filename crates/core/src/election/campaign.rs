@@ -68,5 +68,5 @@ pub(super) fn step(state: &State, intent: &Intent, known: &KnownRule, now: Momen
     let mut willing: BTreeSet<&Identity> =
         state.contact.would.iter().filter(|(_, yes)| **yes).map(|(member, _)| member).collect();
     willing.insert(&state.me.identity);
-    poll::sufficient(&known.rule, &willing).then(|| ascend::new_term(state, intent, known))
+    poll::sufficient(&known.rule, &willing, state.defects).then(|| ascend::new_term(state, intent, known))
 }
