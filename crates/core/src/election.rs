@@ -21,6 +21,7 @@ mod announce;
 mod ascend;
 mod campaign;
 mod contact;
+mod defect;
 mod elect;
 mod event;
 mod failure;
@@ -46,6 +47,7 @@ pub mod voters;
 mod wait;
 
 pub use action::{AccessWanted, Action, Effect, EffectKind, Issued, RuleRevision, Run};
+pub use defect::{Defect, Defects};
 pub use event::{Event, KnownRule, News, Outcome, ProcessNews, View};
 pub use ledger::{Era, Ledger};
 pub use message::{Holding, LEASE, Log, Message};

@@ -8,9 +8,10 @@
 //! another run of the server: the next term is.
 
 use super::action::Effect;
+use super::defect::Defect;
 use super::event::KnownRule;
 use super::ledger::Era;
-use super::state::{Down, Force, Server, Source, State, Up};
+use super::state::{Down, Force, Gate, Server, Source, State, Up};
 use super::step::{Step, settings, start};
 use super::voters::{flushed_by, setting};
 use super::wait::{Refusal, Wait};
@@ -83,11 +84,14 @@ fn rise(state: &State, intent: &Intent, known: &KnownRule, down: &Down) -> Step 
     if rule.phase == Phase::Electing && set_out {
         return new_term(state, intent, known, down.mishap.clone().unwrap_or(Mishap::Restarted));
     }
-    start(state, Boot::Alone, settings(intent, known), quorum(intent, rule))
+    start(state, Boot::Alone, settings(intent, known), quorum(state, intent, rule))
 }
 
 /// Whom the commits of this term will wait for.
-fn quorum(intent: &Intent, rule: &Rule) -> Quorum {
+fn quorum(state: &State, intent: &Intent, rule: &Rule) -> Quorum {
+    if state.lacks(Defect::AsynchronousAcknowledgement) {
+        return Quorum::None;
+    }
     let (voters, acks) = rule.slate();
     setting(rule.term, voters, acks, &serve::idle(intent, None))
 }
@@ -140,13 +144,13 @@ fn climb(state: &State, intent: &Intent, known: &KnownRule, up: &Up, system: &st
             // Another run of the agent promoted it; what it had set is not known, and nothing was let in yet.
             Step::act(Effect::Stop(up.run))
         }
-        None => prepare(intent, known, up).unwrap_or_else(|| promote(state, &known.rule, status)),
+        None => prepare(state, intent, known, up).unwrap_or_else(|| promote(state, &known.rule, up, status)),
         Some(start) => establish(state, intent, known, up, status, start, system),
     }
 }
 
 /// What a standby needs before it is promoted: an end of its stream, the settings of the term, and whom its commits will wait for.
-fn prepare(intent: &Intent, known: &KnownRule, up: &Up) -> Option<Step> {
+fn prepare(state: &State, intent: &Intent, known: &KnownRule, up: &Up) -> Option<Step> {
     if up.source != Source::Alone {
         return Some(Step::act(Effect::Detach));
     }
@@ -154,16 +158,17 @@ fn prepare(intent: &Intent, known: &KnownRule, up: &Up) -> Option<Step> {
     if up.settings.as_ref() != Some(&settings) {
         return Some(Step::act(Effect::Apply(settings)));
     }
-    let quorum = quorum(intent, &known.rule);
+    let quorum = quorum(state, intent, &known.rule);
     let in_force = matches!(&up.force, Force::Known { quorum: known, .. } if *known == quorum);
     (!in_force).then(|| Step::act(Effect::SetQuorum(quorum)))
 }
 
-fn promote(state: &State, rule: &Rule, status: &LocalStatus) -> Step {
+fn promote(state: &State, rule: &Rule, up: &Up, status: &LocalStatus) -> Step {
     let timeline = match rule.phase {
         // No other member exists yet, so that the volume itself tells which numbers were used. A server that was promoted and killed may not
         // remember it, but each start was counted.
         Phase::Bootstrapping => status.timeline.max(starts(state)).next(),
+        Phase::Electing if state.lacks(Defect::TimelineUsedTwice) => seen(state, up, status).next(),
         Phase::Electing | Phase::Serving | Phase::Switching => rule.timeline,
     };
     match state.notes.ledger() {
@@ -178,6 +183,13 @@ fn promote(state: &State, rule: &Rule, status: &LocalStatus) -> Step {
         }
         None => Step::Wait(Wait::Refused(Refusal::NoLedger)),
     }
+}
+
+/// The newest timeline that the server itself has the history of.
+fn seen(state: &State, up: &Up, status: &LocalStatus) -> Timeline {
+    let eras = state.notes.ledger().map_or(&[][..], |ledger| &ledger.lineage);
+    let begun = eras.iter().filter(|era| era.start.is_some()).map(|era| era.timeline);
+    begun.chain(up.end.map(|end| end.timeline)).fold(status.timeline, Timeline::max)
 }
 
 /// As many timelines as there were starts.
@@ -206,7 +218,7 @@ fn establish(
         }
     }
     let (voters, acks) = rule.slate();
-    let quorum = quorum(intent, rule);
+    let quorum = quorum(state, intent, rule);
     if !matches!(&up.force, Force::Known { quorum: known, .. } if *known == quorum) {
         return Step::act(Effect::SetQuorum(quorum));
     }
@@ -215,12 +227,15 @@ fn establish(
         return Step::act(Effect::WriteTerm(row));
     };
     let have = flushed_by(voters, &state.flushed(rule.term), *position);
-    if have < acks {
+    if have < acks && !state.lacks(Defect::TermRowNotFlushed) {
         return joining(state, intent, known, status)
             .unwrap_or(Step::Wait(Wait::TermOnVoters { needed: acks, have }));
     }
     if !state.is_announced() {
         return Step::Wait(Wait::Unannounced);
+    }
+    if state.lacks(Defect::GateBeforeSwap) && up.gate != Gate::Open {
+        return Step::act(Effect::OpenGate);
     }
     let rule = Rule {
         phase: Phase::Serving,

@@ -69,5 +69,6 @@ pub(super) fn step(state: &State, intent: &Intent, known: &KnownRule, now: Momen
         state.contact.would.iter().filter(|(_, yes)| **yes).map(|(member, _)| member).collect();
     willing.insert(&state.me.identity);
     let what = if state.contact.gone.is_some() { Mishap::Gone } else { Mishap::Silent };
-    poll::sufficient(&known.rule, &willing).then(|| ascend::new_term(state, intent, known, what))
+    let enough = poll::sufficient(&known.rule, &willing, state.defects);
+    enough.then(|| ascend::new_term(state, intent, known, what))
 }

@@ -26,7 +26,8 @@ pub(super) fn step(state: &State, intent: &Intent, known: &KnownRule, now: Momen
         state.contact.recruits.iter().map(|(id, recruit)| (id.clone(), &recruit.holding)).collect();
     pledged.insert(state.me.identity.clone(), &own);
     let since = state.contact.reign.as_ref().map_or(now, |reign| reign.since);
-    match (Poll { rule, intent, pledged: &pledged, waited: now.since(since) }).verdict() {
+    let waited = now.since(since);
+    match (Poll { rule, intent, pledged: &pledged, waited, defects: state.defects }).verdict() {
         Verdict::More { have, needed } => Step::Wait(Wait::Recruits { term: rule.term, have, needed }),
         Verdict::Soon => Step::Wait(Wait::Recruiting(rule.term)),
         Verdict::Chosen(_) if granted_until(state, rule, now) > now => {

@@ -4,6 +4,7 @@
 //! another way is never attached and never repaired by guessing.
 
 use super::action::Effect;
+use super::defect::Defect;
 use super::event::KnownRule;
 use super::ledger::{Era, Ledger};
 use super::moment::Moment;
@@ -125,6 +126,10 @@ fn boot(state: &State, intent: &Intent, known: &KnownRule, peer: Option<Result<P
     let entered = state.notes.ledger().is_some_and(|ledger| ledger.era(known.rule.term).is_some());
     let boot = match peer {
         Some(Ok(peer)) if entered => Boot::Following(peer),
+        Some(Ok(peer)) if state.lacks(Defect::UncheckedRejoin) => {
+            let last = state.notes.ledger().and_then(Ledger::newest).map_or(peer.term, |era| era.term);
+            Boot::Following(Peer { term: last, ..peer })
+        }
         Some(Ok(_) | Err(_)) | None => Boot::Alone,
     };
     start(state, boot, settings(intent, known), Quorum::Nobody)
@@ -152,7 +157,8 @@ fn stream(
     };
     if up.source == Source::Of(peer.clone()) {
         let heard = !campaign::lost(state, now);
-        if heard && never_arrives(state, &known.rule, up).is_some_and(|at| at <= now) {
+        let looks = !state.lacks(Defect::NoRewind);
+        if looks && heard && never_arrives(state, &known.rule, up).is_some_and(|at| at <= now) {
             return part(&known.rule, up);
         }
         return attached(state, intent, known, up, status, &peer);
@@ -218,7 +224,7 @@ fn attach(state: &State, rule: &Rule, up: &Up, peer: Peer) -> Step {
     let Some(end) = up.end else {
         return Step::act(Effect::Detach);
     };
-    if went_another_way(rule, end) {
+    if went_another_way(rule, end) && !state.lacks(Defect::NoRewind) {
         return part(rule, up);
     }
     if ledger.era(rule.term).is_some() {

@@ -4,14 +4,16 @@
 //! log does not grow until the term has a candidate.
 
 use super::action::Effect;
+use super::defect::Defect;
 use super::event::KnownRule;
+use super::ledger::Ledger;
 use super::message::{Holding, LEASE, Log};
 use super::moment::Moment;
 use super::state::{Server, State, Up};
 use super::step::{Step, settings, start};
 use super::wait::Wait;
-use crate::database::{Boot, LogEnd, Quorum, Volume};
-use crate::term::Term;
+use crate::database::{Boot, LocalStatus, LogEnd, Quorum, Volume};
+use crate::term::{Term, Timeline};
 use crate::topology::Intent;
 
 /// The next thing to do before the answer; none when it can be given.
@@ -23,7 +25,7 @@ pub(super) fn step(state: &State, intent: &Intent, known: &KnownRule, term: Term
     match (&state.server, volume) {
         (Server::Unknown, _) => return Some(Step::Wait(Wait::Warden)),
         (Server::Up(up), _) => {
-            if let Some(step) = ended(up) {
+            if let Some(step) = ended(state, up) {
                 return Some(step);
             }
         }
@@ -36,12 +38,13 @@ pub(super) fn step(state: &State, intent: &Intent, known: &KnownRule, term: Term
     (ledger.promise < term).then(|| Step::act(Effect::WriteLedger(ledger.clone().pledging(term))))
 }
 
-fn ended(up: &Up) -> Option<Step> {
+fn ended(state: &State, up: &Up) -> Option<Step> {
     if up.writes() {
         return Some(Step::act(Effect::Fence));
     }
     match (&up.end, &up.status) {
         (Some(_), _) => None,
+        (None, Some(_)) if state.lacks(Defect::CandidateBeforeFencing) => None,
         (None, Some(_)) => Some(Step::act(Effect::Detach)),
         (None, None) => Some(Step::Wait(Wait::NotAnswering(up.silent.clone()))),
     }
@@ -60,20 +63,43 @@ pub(super) fn holding(state: &State, known: &KnownRule, now: Moment) -> Option<H
         (Volume::Empty, _) => (Log::Nothing, None),
         (Volume::Present { .. }, _) if ledger.rewinding => (Log::Nothing, None),
         (Volume::Present { system, .. }, Server::Up(up)) => {
-            let end = up.end.filter(|_| !up.writes())?;
-            (Log::Ends { term: ledger.term_of(end.timeline), end }, Some(system.clone()))
+            let end = end(state, up).filter(|_| !up.writes())?;
+            (Log::Ends { term: written_in(state, ledger, end), end }, Some(system.clone()))
         }
         (Volume::Present { system, timeline, closed }, Server::Down(_)) if led(state, known) => {
             let term = ledger.term_of(*timeline);
-            let log = closed.map_or(Log::Open { term }, |position| Log::Closed {
-                term,
-                at: LogEnd { timeline: *timeline, position },
-            });
+            let log = closed.map_or_else(
+                || open(state, ledger, *timeline),
+                |position| Log::Closed { term, at: LogEnd { timeline: *timeline, position } },
+            );
             (log, Some(system.clone()))
         }
         (Volume::Present { .. }, Server::Down(_) | Server::Unknown) => return None,
     };
     Some(Holding { log, granted, system })
+}
+
+/// Where a standby's log ends: known only when it receives nothing any more.
+fn end(state: &State, up: &Up) -> Option<LogEnd> {
+    let now = |status: &LocalStatus| LogEnd { timeline: status.timeline, position: status.position };
+    let said = up.status.as_ref().filter(|_| state.lacks(Defect::CandidateBeforeFencing)).map(now);
+    up.end.or(said)
+}
+
+/// The term that the last of a log was written in: that of the lineage entry which contains it.
+fn written_in(state: &State, ledger: &Ledger, end: LogEnd) -> Term {
+    let newest = ledger.newest().filter(|_| state.lacks(Defect::TermOfNewestHistory)).map(|era| era.term);
+    newest.unwrap_or_else(|| ledger.term_of(end.timeline))
+}
+
+/// The log of a server that led and was killed: nobody knows where it ends.
+fn open(state: &State, ledger: &Ledger, timeline: Timeline) -> Log {
+    let term = ledger.term_of(timeline);
+    if state.lacks(Defect::KilledPositionBelieved) {
+        let position = ledger.era(term).and_then(|era| era.start).unwrap_or_default();
+        return Log::Ends { term, end: LogEnd { timeline, position } };
+    }
+    Log::Open { term }
 }
 
 /// The answer to the coordinator, when all is done that must be done before it.

@@ -4,6 +4,7 @@
 //! that leaves out fewer voters than that, or that contains the primary, holds all of them; and whoever holds most of the newest log holds all.
 //! A killed primary's own end is unknown and may be acknowledged: if the set is sufficient by the primary alone, only the primary may lead.
 
+use super::defect::{Defect, Defects};
 use super::message::{Holding, Log};
 use crate::LogPosition;
 use crate::term::Term;
@@ -30,6 +31,7 @@ pub(super) struct Poll<'a> {
     pub pledged: &'a BTreeMap<Identity, &'a Holding>,
     /// For how long the term has been there.
     pub waited: Duration,
+    pub defects: Defects,
 }
 
 /// What comes of a poll.
@@ -49,18 +51,21 @@ pub(super) enum Verdict {
 }
 
 /// Whether these members, by themselves, hold all that was acknowledged under the rule.
-pub(super) fn sufficient(rule: &Rule, members: &BTreeSet<&Identity>) -> bool {
-    members.contains(&rule.primary) || sufficient_voters(rule, members)
+pub(super) fn sufficient(rule: &Rule, members: &BTreeSet<&Identity>, defects: Defects) -> bool {
+    members.contains(&rule.primary) || sufficient_voters(rule, members, defects)
 }
 
-fn sufficient_voters(rule: &Rule, members: &BTreeSet<&Identity>) -> bool {
+fn sufficient_voters(rule: &Rule, members: &BTreeSet<&Identity>, defects: Defects) -> bool {
     let have = rule.voters.iter().filter(|voter| members.contains(voter)).count();
-    needed(rule).is_some_and(|needed| have >= needed)
+    needed(rule, defects).is_some_and(|needed| have >= needed)
 }
 
 /// How many voters must pledge without the primary; none if no number suffices.
-fn needed(rule: &Rule) -> Option<usize> {
+fn needed(rule: &Rule, defects: Defects) -> Option<usize> {
     let holders = usize::try_from(rule.holders()).unwrap_or(usize::MAX);
+    if holders > 0 && defects.has(Defect::OneRecruitSuffices) {
+        return Some(1);
+    }
     (holders > 0).then(|| (rule.voters.len() + 1).saturating_sub(holders).max(1))
 }
 
@@ -75,7 +80,7 @@ impl Poll<'_> {
             .filter(|(_, holding)| holding.log != Log::Nothing)
             .map(|(id, _)| id)
             .collect();
-        let by_voters = sufficient_voters(self.rule, &with_log);
+        let by_voters = sufficient_voters(self.rule, &with_log, self.defects);
         let primary = self.pledged.get(&self.rule.primary).map(|holding| holding.log);
         let all = self.rule.voters.iter().chain([&self.rule.primary]).all(|id| self.pledged.contains_key(id));
         match primary {
@@ -95,7 +100,8 @@ impl Poll<'_> {
         let have = self.rule.voters.iter().filter(|voter| with_log.contains(voter)).count();
         Verdict::More {
             have: u32::try_from(have).unwrap_or(u32::MAX),
-            needed: needed(self.rule).map_or(0, |needed| u32::try_from(needed).unwrap_or(u32::MAX)),
+            needed: needed(self.rule, self.defects)
+                .map_or(0, |needed| u32::try_from(needed).unwrap_or(u32::MAX)),
         }
     }
 
@@ -134,7 +140,10 @@ impl Poll<'_> {
         self.pledged.iter().filter_map(|(id, holding)| {
             let same = self.rule.system.is_none() || holding.system == self.rule.system;
             match holding.log {
-                Log::Ends { term, end } if same => Some((id, (term, end.position))),
+                Log::Ends { term, end } if same => {
+                    let term = if self.defects.has(Defect::PositionOnly) { Term(0) } else { term };
+                    Some((id, (term, end.position)))
+                }
                 Log::Ends { .. } | Log::Nothing | Log::Closed { .. } | Log::Open { .. } => None,
             }
         })

@@ -174,6 +174,7 @@ fn voters(
         ready: &ready,
         flushed: &state.flushed(rule.term),
         idle: &idle(intent, Some(up)),
+        defects: state.defects,
     }
     .next();
     if intent.paused && up.force != Force::Unknown {

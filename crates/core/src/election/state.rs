@@ -9,6 +9,7 @@ pub use server::{Down, Force, Gate, Server, Source, Up};
 
 use super::action::{AccessWanted, Effect, EffectKind, Issued, Run};
 use super::contact::Contact;
+use super::defect::{Defect, Defects};
 use super::event::View;
 use super::failure::Failures;
 use super::ledger::Ledger;
@@ -138,6 +139,7 @@ pub struct State {
     /// The highest term that the topology has shown to this run of the agent.
     pub(super) seen: Term,
     pub(super) alarm: Option<Moment>,
+    pub(super) defects: Defects,
 }
 
 /// How a standby's log arrives.
@@ -185,7 +187,19 @@ impl State {
             contact: Contact::default(),
             seen: Term(0),
             alarm: None,
+            defects: Defects::default(),
         }
+    }
+
+    /// The same with rules taken out; there is nothing to take out without the feature `defects`.
+    #[must_use]
+    pub fn with(self, defects: Defects) -> Self {
+        Self { defects, ..self }
+    }
+
+    /// Whether a rule is taken out on purpose.
+    pub(super) fn lacks(&self, rule: Defect) -> bool {
+        self.defects.has(rule)
     }
 
     /// The run of the server that may be asked about itself, if one runs.

@@ -6,6 +6,7 @@
 //!
 //! Nobody is removed because it looks absent: a voter leaves when the operator took it out of the members.
 
+use super::defect::{Defect, Defects};
 use super::state::Force;
 use crate::database::Quorum;
 use crate::ids::MemberId;
@@ -35,6 +36,8 @@ pub struct Ballot<'a> {
     pub flushed: &'a BTreeMap<MemberId, LogPosition>,
     /// What the engine waits for while the rule asks for no acknowledgement: nobody, or somebody who never comes.
     pub idle: &'a Quorum,
+    /// The rules that are taken out.
+    pub defects: Defects,
 }
 
 /// The next step.
@@ -139,7 +142,8 @@ impl Ballot<'_> {
         let wanted = setting(self.term, &voters, acks, self.idle);
         match self.force {
             Force::Known { quorum, since: Some(since) } if *quorum == wanted => {
-                if flushed_by(&voters, self.flushed, *since) >= acks {
+                let barrier = !self.defects.has(Defect::NoBarrier);
+                if !barrier || flushed_by(&voters, self.flushed, *since) >= acks {
                     Next::Swap { voters, acks }
                 } else {
                     Next::CatchUp

@@ -57,6 +57,7 @@ fn next(line: &Line, caught_up: &str) -> Next {
         ready: &set(line.ready),
         flushed: &caught_up.chars().map(|name| (voter(name).member, since)).collect(),
         idle: &Quorum::Nobody,
+        defects: Defects::default(),
     }
     .next()
 }
@@ -116,6 +117,7 @@ fn a_setting_that_nobody_knows_is_set_to_what_the_rule_says() {
         ready: &members,
         flushed: &BTreeMap::new(),
         idle: &Quorum::None,
+        defects: Defects::default(),
     };
     assert_eq!(ballot.next(), Next::Set(any(1, "ab")));
 }
@@ -136,6 +138,7 @@ fn the_same_member_on_a_new_claim_waits_for_the_old_one_to_leave() {
         ready: &members,
         flushed: &BTreeMap::from([(voter('b').member, LogPosition(9))]),
         idle: &Quorum::None,
+        defects: Defects::default(),
     };
     assert_eq!(ballot.next(), Next::Set(any(1, "b")), "the old one goes first");
 }
@@ -252,6 +255,7 @@ impl Model {
             ready: &ready,
             flushed: &self.flushed,
             idle: &Quorum::None,
+            defects: Defects::default(),
         }
         .next();
         match next {
