@@ -1,6 +1,6 @@
 # Thin names for `cargo xtask`; the logic is there. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites demo test check up down bench clean
+.PHONY: help prerequisites demo test check up down bench chaos clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ down: prerequisites ## end the local Kubernetes and remove its disks
 
 bench: prerequisites ## figures beside a StatefulSet, a direct connection and PgBouncer, in one run
 	@cargo xtask bench
+
+chaos: prerequisites ## a quarter of an hour of faults at random under clients that remember every answer
+	@cargo xtask chaos
 
 clean: ## remove what was built in the tree (the cache outside it stays)
 	@cargo clean

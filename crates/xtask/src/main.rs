@@ -3,6 +3,7 @@
 //! Logic lives here and not in make or shell, so that it is typed, tested and reads the same on every machine.
 
 mod bench;
+mod chaos;
 mod demo;
 mod generate;
 mod install;
@@ -33,6 +34,11 @@ enum Task {
     /// The measurements alone, on the cluster that the environment names.
     #[command(hide = true)]
     BenchFigures,
+    /// Hurts a cluster at random while tenants use it, and holds what they were told against what is there.
+    Chaos(chaos::Arguments),
+    /// The campaign alone, on the cluster that the environment names.
+    #[command(hide = true)]
+    ChaosCampaign(chaos::Arguments),
     /// A cluster created, used, hurt and healed on a Kubernetes made for it.
     Demo,
     /// The demo's own part, on the cluster that the environment names.
@@ -62,6 +68,8 @@ fn main() -> anyhow::Result<()> {
         Task::Test => suite::test(),
         Task::Bench => bench::bench(),
         Task::BenchFigures => bench::figures(),
+        Task::Chaos(arguments) => chaos::chaos(&arguments),
+        Task::ChaosCampaign(arguments) => chaos::campaign(&arguments),
         Task::Demo => demo::demo(),
         Task::DemoStory => demo::story(),
         Task::Generate(arguments) => generate::run(&arguments),
