@@ -1,6 +1,6 @@
 # Thin names for `cargo xtask`; the logic is there. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites demo test check up down bench bench-failover clean
+.PHONY: help prerequisites demo test check up down bench bench-failover chaos clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ bench: prerequisites ## figures beside a StatefulSet, a direct connection and Pg
 
 bench-failover: prerequisites ## pauses of clients in crashes, lost nodes and switchovers, beside Patroni, in one run
 	@cargo xtask bench-failover
+
+chaos: prerequisites ## a quarter of an hour of faults at random under clients that remember every answer
+	@cargo xtask chaos
 
 clean: ## remove what was built in the tree (the cache outside it stays)
 	@cargo clean

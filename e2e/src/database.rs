@@ -2,7 +2,7 @@
 
 use crate::audit::Moment;
 use crate::kubectl::{self, kubectl};
-use crate::{Place, Tenant, eventually, kubernetes};
+use crate::{Place, Tenant, eventually};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -143,15 +143,6 @@ impl Database {
     /// Runs a shell line in a member's database container: a story hurts the database where it runs.
     pub fn in_member(&self, member: &str, line: &str) -> Result<String> {
         kubectl(&["exec", member, "-n", &self.namespace, "-c", "database", "--", "bash", "-c", line])
-    }
-
-    /// The node of a member's pod and the id of its database container there.
-    pub fn container(&self, member: &str) -> Result<(u8, String)> {
-        let pod = self.pods()?.remove(member).with_context(|| format!("{member} has no pod"))?;
-        let all = pod["status"]["containerStatuses"].as_array().context("the pod has containers")?;
-        let database = all.iter().find(|container| container["name"] == "database");
-        let id = text(&database.context("the pod has a database container")?["containerID"])?;
-        Ok((kubernetes::attach()?.node_of(&pod)?, id.trim_start_matches("containerd://").to_owned()))
     }
 
     /// Changes the number of members as `kubectl scale` does.

@@ -7,7 +7,8 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
-const NAMESPACE: &str = "berth-system";
+/// The namespace of Berth's own deployments.
+pub const NAMESPACE: &str = "berth-system";
 
 /// A deployment that was stopped, with the number of replicas that it had.
 #[must_use = "start it again"]
@@ -42,8 +43,23 @@ fn scale(name: &str, replicas: u64) -> Result<()> {
     kubectl(&["scale", "deployment", name, "-n", NAMESPACE, &format!("--replicas={replicas}")]).map(drop)
 }
 
-fn pods(name: &str) -> Result<Vec<Value>> {
+/// The pods of a deployment.
+pub fn pods(name: &str) -> Result<Vec<Value>> {
     kubectl::items(&["get", "pods", "-n", NAMESPACE, "-l", &format!("app.kubernetes.io/name={name}")])
+}
+
+/// Waits until a pod of a deployment holds the Lease of the same name.
+pub fn leader(name: &str) -> Result<Value> {
+    eventually(UNHURRIED, &format!("{name} leads"), || {
+        let lease = kubectl::json(&["get", "lease", name, "-n", NAMESPACE])?;
+        let holder = lease["spec"]["holderIdentity"].as_str().unwrap_or_default().to_owned();
+        Ok(pods(name)?.into_iter().find(|p| p["metadata"]["name"] == holder.as_str() && is_ready(p)))
+    })
+}
+
+/// Deletes one of its pods without grace.
+pub fn delete_at_once(pod: &str) -> Result<()> {
+    kubectl(&["delete", "pod", pod, "-n", NAMESPACE, "--grace-period=0", "--force", "--wait=false"]).map(drop)
 }
 
 /// SIGKILLs at moments from a seeded sequence, so that a failing run can be told again.
@@ -72,11 +88,7 @@ impl Kills {
         let share = f64::from(u32::try_from(self.seed >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX);
         let pause = within.mul_f64(share);
         self.moments.push(pause);
-        let leader = eventually(UNHURRIED, &format!("{name} leads"), || {
-            let lease = kubectl::json(&["get", "lease", name, "-n", NAMESPACE])?;
-            let holder = lease["spec"]["holderIdentity"].as_str().unwrap_or_default().to_owned();
-            Ok(pods(name)?.into_iter().find(|p| p["metadata"]["name"] == holder.as_str() && is_ready(p)))
-        })?;
+        let leader = leader(name)?;
         let pod = text(&leader["metadata"]["name"])?;
         let container = text(&leader["status"]["containerStatuses"][0]["containerID"])?
             .trim_start_matches("containerd://");

@@ -2,8 +2,10 @@
 
 use crate::database::text;
 use anyhow::{Context, Result, ensure};
-use berth_e2e_kubernetes::{Cluster, Progress, parts};
+pub use berth_e2e_kubernetes::Direction;
+use berth_e2e_kubernetes::{Cluster, Peer, Progress, parts};
 use serde_json::Value;
+use std::fmt;
 
 /// The running local Kubernetes.
 #[derive(Debug)]
@@ -17,6 +19,20 @@ pub fn attach() -> Result<Room> {
     ))
 }
 
+/// A running container, as containerd has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
+    /// The number of its node.
+    pub node: u8,
+    id: String,
+}
+
+impl fmt::Display for Container {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "container {:.12} on n{}", self.id, self.node)
+    }
+}
+
 impl Room {
     /// The number of the node that a pod runs on.
     pub fn node_of(&self, pod: &Value) -> Result<u8> {
@@ -26,13 +42,72 @@ impl Room {
             .with_context(|| format!("{name} is no node of the local Kubernetes"))
     }
 
+    /// The numbers of all nodes.
+    pub fn nodes(&self) -> std::ops::RangeInclusive<u8> {
+        1..=self.0.workers()
+    }
+
+    /// The running container of that name in a pod.
+    pub fn container(&self, pod: &Value, name: &str) -> Result<Container> {
+        let all = pod["status"]["containerStatuses"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let found = all.iter().find(|c| c["name"] == name && !c["state"]["running"].is_null());
+        let found =
+            found.with_context(|| format!("no container {name} runs in {}", pod["metadata"]["name"]))?;
+        let id = text(&found["containerID"])?.trim_start_matches("containerd://").to_owned();
+        Ok(Container { node: self.node_of(pod)?, id })
+    }
+
     /// Kills a container's processes with SIGKILL, as nothing in Kubernetes does by itself.
     pub fn kill_container(&self, node: u8, id: &str) -> Result<()> {
+        self.tasks(node, id, &["kill", "-a", "-s", "SIGKILL"])
+    }
+
+    /// The same for one that was found.
+    pub fn kill(&self, container: &Container) -> Result<()> {
+        self.kill_container(container.node, &container.id)
+    }
+
+    /// Stops all processes of a container with the freezer.
+    pub fn freeze(&self, container: &Container) -> Result<()> {
+        self.tasks(container.node, &container.id, &["pause"])
+    }
+
+    /// Lets them go on.
+    pub fn thaw(&self, container: &Container) -> Result<()> {
+        self.tasks(container.node, &container.id, &["resume"])
+    }
+
+    /// Loses a node's packets without a word.
+    pub fn cut(&self, node: u8, direction: Direction) -> Result<()> {
+        Ok(self.0.node(node).partition(direction)?)
+    }
+
+    /// Loses what passes between a node and another one, or the control plane, which is 0; the direction is seen from the first.
+    pub fn cut_edge(&self, node: u8, peer: u8, direction: Direction) -> Result<()> {
+        Ok(self.0.edge(Peer::from(node), Peer::from(peer)).cut_direction(direction)?)
+    }
+
+    /// Lets all packets of a node pass again.
+    pub fn heal(&self, node: u8) -> Result<()> {
+        Ok(self.0.node(node).heal()?)
+    }
+
+    /// Takes a node's power away.
+    pub fn power_off(&self, node: u8) -> Result<()> {
+        Ok(self.0.node(node).power_off()?)
+    }
+
+    /// Boots a node, unless it is on, and waits until it is Ready.
+    pub fn power_on(&self, node: u8) -> Result<()> {
+        Ok(self.0.node(node).power_on()?)
+    }
+
+    fn tasks(&self, node: u8, id: &str, what: &[&str]) -> Result<()> {
         let ctr = parts::ensure(&Progress::silent())?.ctr;
         let ctr = ctr.to_str().context("the path of ctr is not UTF-8")?;
-        let words = [ctr, "-n", "k8s.io", "tasks", "kill", "-a", "-s", "SIGKILL", id];
+        let words = [&[ctr, "-n", "k8s.io", "tasks"], what, &[id]].concat();
         let ran = self.0.node(node).run(&words)?;
-        ensure!(ran.code == Some(0), "container {id} on node {node} could not be killed: {}", ran.stderr);
+        ensure!(ran.code == Some(0), "{} of container {id} on node {node}: {}", what.join(" "), ran.stderr);
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 //! called, so that a story shows what users get. The stories themselves are in `tests/`, one file a subject.
 
 pub mod audit;
+pub mod chaos;
 pub mod database;
 pub mod deployment;
 pub mod kubectl;

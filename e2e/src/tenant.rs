@@ -62,6 +62,11 @@ impl Tenant {
         &self.user
     }
 
+    /// Its database.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
     /// Its password.
     pub fn password(&self) -> &str {
         &self.password

@@ -46,11 +46,11 @@ fn members_fail_over_while_operator_and_api_server_are_away() -> Result<()> {
     let (database, writer) = written_to(&place)?;
     let (old, term) = (database.primary()?, database.term()?);
     let kubernetes = kubernetes::attach()?;
-    let (node, container) = database.container(&old)?;
+    let container = kubernetes.container(&database.pods()?[&old], "database")?;
     let operator = deployment::stop("berth-operator")?;
     kubernetes.without_api_server(|| {
         // The whole container, as a kernel that is out of memory kills it: warden and agent too.
-        kubernetes.kill_container(node, &container)?;
+        kubernetes.kill(&container)?;
         writer.wait_for_more(50)
     })?;
     operator.start()?;

@@ -3,6 +3,7 @@
 //! Logic lives here and not in make or shell, so that it is typed, tested and reads the same on every machine.
 
 mod bench;
+mod chaos;
 mod demo;
 mod generate;
 mod install;
@@ -38,6 +39,11 @@ enum Task {
     /// The measurements alone, on the cluster that the environment names.
     #[command(hide = true)]
     BenchFailoverFigures(bench::failover::Arguments),
+    /// Hurts a cluster at random while tenants use it, and holds what they were told against what is there.
+    Chaos(chaos::Arguments),
+    /// The campaign alone, on the cluster that the environment names.
+    #[command(hide = true)]
+    ChaosCampaign(chaos::Arguments),
     /// A cluster created, used, hurt and healed on a Kubernetes made for it.
     Demo,
     /// The demo's own part, on the cluster that the environment names.
@@ -69,6 +75,8 @@ fn main() -> anyhow::Result<()> {
         Task::BenchFigures => bench::figures(),
         Task::BenchFailover(arguments) => bench::failover::bench(arguments),
         Task::BenchFailoverFigures(arguments) => bench::failover::figures(arguments),
+        Task::Chaos(arguments) => chaos::chaos(&arguments),
+        Task::ChaosCampaign(arguments) => chaos::campaign(&arguments),
         Task::Demo => demo::demo(),
         Task::DemoStory => demo::story(),
         Task::Generate(arguments) => generate::run(&arguments),
