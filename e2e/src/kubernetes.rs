@@ -113,21 +113,16 @@ impl Room {
 
     /// Does something while a node is without power, and gives the power back whatever came of it.
     pub fn without_power<T>(&self, node: u8, act: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.0.node(node).power_off()?;
+        self.power_off(node)?;
         let outcome = act();
-        self.0.node(node).power_on()?;
+        self.power_on(node)?;
         outcome
     }
 
     /// Takes the power from every node, and gives it back to all of them.
     pub fn power_cut(&self) -> Result<()> {
-        for node in 1..=self.0.workers() {
-            self.0.node(node).power_off()?;
-        }
-        for node in 1..=self.0.workers() {
-            self.0.node(node).power_on()?;
-        }
-        Ok(())
+        self.nodes().try_for_each(|node| self.power_off(node))?;
+        self.nodes().try_for_each(|node| self.power_on(node))
     }
 
     /// Does something while the API server does not run, and starts it again whatever came of it.
