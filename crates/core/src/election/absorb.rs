@@ -50,17 +50,17 @@ fn process(state: &mut State, news: ProcessNews, now: Moment) {
             state.ended = state.ended.max(latest);
             state.server = Server::Down(Down::default());
         }
-        ProcessNews::Exited { run, how, asked } => exited(state, run, how, asked, now),
+        ProcessNews::Exited { run, how, asked } => exited(state, run, &how, asked, now),
     }
 }
 
-fn exited(state: &mut State, run: Run, how: String, asked: bool, now: Moment) {
+fn exited(state: &mut State, run: Run, how: &str, asked: bool, now: Moment) {
     if run <= state.ended {
         return;
     }
     state.ended = run;
     let since = state.server.up().filter(|up| up.run == run).map(|up| up.since);
-    let mishap = mishap(state, &how, asked, now);
+    let mishap = mishap(state, how, asked, now);
     if let (Server::Up(_), None) = (&state.server, since) {
         return;
     }

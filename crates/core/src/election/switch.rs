@@ -70,7 +70,7 @@ pub(super) fn begin(state: &State, intent: &Intent, known: &KnownRule, up: &Up, 
             Some(asked.nonce.clone())
         }
     };
-    if !up.checkpointed.is_some_and(|at| now.since(at) < FRESH) {
+    if up.checkpointed.is_none_or(|at| now.since(at) >= FRESH) {
         let patience = match why {
             Why::Stopping => HURRIED,
             Why::Asked(_) => UNHURRIED,

@@ -24,7 +24,7 @@ use tokio_postgres::config::TargetSessionAttrs;
 pub(super) use settings::Tuning;
 use settings::{Ports, SCOPE};
 
-/// What is installed, from PyPI.
+/// What is installed, from Python's package index.
 const PATRONI: &str = "patroni[etcd3]==4.1.5";
 const DRIVER: &str = "psycopg[binary]==3.2.13";
 /// How long its slowest way to a whole cluster may take: a time to live, and a copy of the data.
