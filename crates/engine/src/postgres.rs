@@ -23,6 +23,7 @@ mod quorum;
 mod reload;
 mod rewind;
 mod settings;
+mod sizes;
 mod slots;
 mod sql;
 mod start;

@@ -4,6 +4,7 @@
 //! last word is Berth's; what may change while the server runs (quorum, source, term) has a file of its own. `ALTER SYSTEM` is off.
 
 use super::place::{PostgresPlace, slot_name, standby_name, text};
+use super::sizes::Sizes;
 use super::{conninfo, files, logs};
 use crate::{EngineError, Peer, Quorum, Settings};
 use std::collections::BTreeMap;
@@ -141,12 +142,20 @@ pub(super) fn write_start(place: &PostgresPlace, source: Option<&Peer>) -> Resul
 
 /// The file that PostgreSQL is started with.
 fn server(place: &PostgresPlace) -> Result<String, EngineError> {
+    let sizes = Sizes::of(&place.data)?;
     let mut file = String::from("# Written by berth-agent at each start; changes are lost.\n");
     // Without a word of the user the server speaks UTC, whatever the machine does.
     push(&mut file, "timezone", "UTC");
     // Who logs in as Berth's own roles is the proxy's and the members' business, so theirs are the reserved connections.
     push(&mut file, "superuser_reserved_connections", "5");
-    push(&mut file, "wal_keep_size", &format!("{}MB", kept_log(place)?));
+    // A user who knows better has the last word on these.
+    for (name, megabytes) in [
+        ("max_wal_size", sizes.between_checkpoints),
+        ("min_wal_size", sizes.kept_to_reuse),
+        ("wal_keep_size", sizes.kept_for_members),
+    ] {
+        push(&mut file, name, &format!("{megabytes}MB"));
+    }
     let _infallible = writeln!(file, "include '{PARAMETERS}'");
     for (name, value) in OWNED {
         push(&mut file, name, value);
@@ -164,7 +173,7 @@ fn server(place: &PostgresPlace) -> Result<String, EngineError> {
         ("ssl_ca_file", path(keys.join("ca.crt"))),
         ("ssl_cert_file", path(keys.join("tls.crt"))),
         ("ssl_key_file", path(keys.join("tls.key"))),
-        ("max_slot_wal_keep_size", format!("{}MB", slot_limit(place)?)),
+        ("max_slot_wal_keep_size", format!("{}MB", sizes.kept_for_absent)),
     ];
     for (name, value) in own {
         push(&mut file, name, &value);
@@ -173,25 +182,6 @@ fn server(place: &PostgresPlace) -> Result<String, EngineError> {
         let _infallible = writeln!(file, "include '{included}'");
     }
     Ok(file)
-}
-
-/// How much log an absent member may hold back, in MB: a quarter of the volume. Less and a member that was away for an hour is
-/// copied anew; more and its absence fills the disk.
-fn slot_limit(place: &PostgresPlace) -> Result<u64, EngineError> {
-    Ok((megabytes(place)? / 4).max(64))
-}
-
-/// How much log each server keeps without being asked, in MB: so far a member may be behind at a failover, whose new primary had no slot
-/// for it before. A sixteenth of the volume, up to what a member misses in a restart of its pod of two minutes at 16 MB a second.
-fn kept_log(place: &PostgresPlace) -> Result<u64, EngineError> {
-    Ok((megabytes(place)? / 16).clamp(64, 2048))
-}
-
-/// The size of the volume, in MB.
-fn megabytes(place: &PostgresPlace) -> Result<u64, EngineError> {
-    let volume = rustix::fs::statvfs(&place.data)
-        .map_err(|errno| files::failed("measuring the volume of", &place.data)(errno.into()))?;
-    Ok(volume.f_blocks.saturating_mul(volume.f_frsize) / 1_048_576)
 }
 
 /// The user's settings as a file.
