@@ -16,7 +16,7 @@ use std::time::Duration;
 const FOR_OTHERS: Duration = Duration::from_millis(100);
 /// How long a set that is sufficient by the crashed primary alone waits for voters, because a standby is ready sooner than a recovery.
 const FOR_VOTERS: Duration = Duration::from_secs(1);
-/// How long a primary that stopped in order waits for a standby that holds all.
+/// How long a primary that stopped in order waits for a standby that holds all, or for the one that was asked for.
 const FOR_SUCCESSOR: Duration = Duration::from_secs(3);
 
 /// The times after which a choice may change by itself.
@@ -119,7 +119,7 @@ impl Poll<'_> {
         match (wanted, whole.first()) {
             (Some(wanted), _) => self.when(in_time, (*wanted).clone()),
             (None, Some(any)) => self
-                .when(if to.is_some() { all || self.waited >= FOR_VOTERS } else { in_time }, (*any).clone()),
+                .when(if to.is_some() { all || self.waited >= FOR_SUCCESSOR } else { in_time }, (*any).clone()),
             (None, None) => self.when(all || self.waited >= FOR_SUCCESSOR, self.rule.primary.clone()),
         }
     }
