@@ -229,6 +229,7 @@ fn establish(
     let have = flushed_by(voters, &state.flushed(rule.term), *position);
     if have < acks && !state.lacks(Defect::TermRowNotFlushed) {
         return joining(state, intent, known, status)
+            .or_else(|| welcome(state, intent, rule))
             .unwrap_or(Step::Wait(Wait::TermOnVoters { needed: acks, have }));
     }
     if !state.is_announced() {
@@ -277,6 +278,23 @@ fn joining(state: &State, intent: &Intent, known: &KnownRule, status: &LocalStat
     let mut voters = proposal.voters.clone();
     voters.insert(joins);
     Some(propose(intent, known, Proposal { voters, ..proposal.clone() }))
+}
+
+/// Makes slots for all members when somebody follows this term whom its choice does not name: without a slot the stream is refused, and whoever
+/// was chosen may never come.
+fn welcome(state: &State, intent: &Intent, rule: &Rule) -> Option<Step> {
+    let (voters, _) = rule.slate();
+    let waits = state.world.view.members.values().any(|record| {
+        let id = &record.identity;
+        record.term == rule.term
+            && *id != state.me.identity
+            && intent.identity(&id.member).as_ref() == Some(id)
+            && !voters.contains(id)
+    });
+    match serve::access(state, intent) {
+        step @ Step::Do(_) if waits => Some(step),
+        Step::Do(_) | Step::Wait(_) | Step::Rest | Step::Busy | Step::Exit => None,
+    }
 }
 
 fn propose(intent: &Intent, known: &KnownRule, proposal: Proposal) -> Step {

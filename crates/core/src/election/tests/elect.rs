@@ -226,6 +226,23 @@ fn a_candidate_sets_its_quorum_before_it_is_promoted_and_serves_when_a_voter_has
 }
 
 #[test]
+fn a_candidate_lets_those_follow_whom_nobody_chose_and_serves_by_them() {
+    let mut story = candidate();
+    story.until(EffectKind::Promote);
+    story.succeeds();
+    story.status(primary_status(6, 500, 5, ""));
+    story.settles();
+    assert_eq!(story.wait(), Some(&Wait::TermOnVoters { needed: 1, have: 0 }), "c does not come");
+    let mut follows = record('a');
+    follows.term = Term(5);
+    story.hear(Event::Topology(News::Member(member('a'), Some(Box::new(follows)))));
+    assert_eq!(story.succeeds().kind(), EffectKind::EnsureAccess, "without a slot its stream is refused");
+    assert_eq!(story.doing, None, "and once is enough");
+    story.status(primary_status(6, 560, 5, "a"));
+    assert_eq!(story.swapping().proposal.clone().unwrap().voters, identities("ac"));
+}
+
+#[test]
 fn an_old_primary_is_cut_back_and_follows() {
     let mut story = serving();
     let mut next = rule();
