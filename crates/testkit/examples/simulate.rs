@@ -13,7 +13,7 @@ fn main() -> io::Result<ExitCode> {
     let story = words.next().is_some();
     let mut out = io::stdout().lock();
     if story {
-        let report = run(seed, Options { trace: true, flaw: None });
+        let report = run(seed, Options { trace: true, ..Options::default() });
         for line in &report.story {
             writeln!(out, "{line}")?;
         }

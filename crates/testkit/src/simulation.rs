@@ -21,6 +21,8 @@ mod happening;
 mod judge;
 mod many;
 mod member;
+#[cfg(feature = "defects")]
+mod mutants;
 pub mod names;
 mod network;
 mod operator;
@@ -40,6 +42,8 @@ pub use counts::{Counts, Stage};
 pub use facts::{Promise, Violation};
 pub use faults::Kind;
 pub use many::{Campaign, each, first, many};
+#[cfg(feature = "defects")]
+pub use mutants::{Found, Mutant, control};
 pub use options::{Flaw, Options};
 pub use run::{Report, run};
 pub use scenarios::{BadLink, bad_link};

@@ -53,7 +53,7 @@ enum Task {
     Generate(generate::Arguments),
     /// Runs clusters in simulated time, each decided by its seed, and holds them against what is promised.
     Simulate(simulate::Arguments),
-    /// The rules that no compiler knows: file heads, file sizes, who may import whom, words that do not belong here.
+    /// The rules that no compiler knows: file heads, file sizes, who may import whom, who may have defects, words that do not belong here.
     Tidy,
     /// Brings up the local Kubernetes; it runs on until `down`.
     Up(kube::Up),

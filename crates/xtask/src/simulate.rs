@@ -3,6 +3,10 @@
 use crate::run;
 use anyhow::Result;
 
+const PACKAGE: &str = "berth-testkit";
+/// The feature, the program and the test of the deliberate defects.
+const DEFECTS: &str = "defects";
+
 /// Which seeds.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -15,19 +19,53 @@ pub(crate) struct Arguments {
     /// Tell the story of the first one, line by line.
     #[arg(long)]
     trace: bool,
+    /// Take one rule after another out of the decisions, and show what is broken then, and how soon.
+    #[arg(long, conflicts_with_all = ["seed", "seeds", "trace"])]
+    defects: bool,
 }
 
 /// Runs them, and fails if a promise was broken.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let Arguments { seed, seeds, trace } = arguments;
+    let Arguments { seed, seeds, trace, defects } = arguments;
+    if *defects {
+        return table();
+    }
     let (seed, seeds) = (seed.to_string(), seeds.to_string());
     let mut words =
-        vec!["run", "--quiet", "--package", "berth-testkit", "--example", "simulate", "--", &seed, &seeds];
+        vec!["run", "--quiet", "--package", PACKAGE, "--example", "simulate", "--", &seed, &seeds];
     words.extend(trace.then_some("story"));
     run::shown(run::cargo(&words))
 }
 
+/// The defects and what found each. Fails if one was not found.
+fn table() -> Result<()> {
+    run::shown(run::cargo(&[
+        "run",
+        "--quiet",
+        "--package",
+        PACKAGE,
+        "--features",
+        DEFECTS,
+        "--example",
+        DEFECTS,
+    ]))
+}
+
+/// The mutation gate: a campaign that would not find what is there proves nothing.
+pub(crate) fn gate() -> Result<()> {
+    run::shown(run::cargo(&[
+        "test",
+        "--locked",
+        "--package",
+        PACKAGE,
+        "--features",
+        DEFECTS,
+        "--test",
+        DEFECTS,
+    ]))
+}
+
 /// A campaign: enough that what goes wrong once in a thousand runs is found.
 pub(crate) fn campaign() -> Result<()> {
-    run(&Arguments { seed: 0, seeds: 10_000, trace: false })
+    run(&Arguments { seed: 0, seeds: 10_000, trace: false, defects: false })
 }

@@ -9,6 +9,7 @@ pub(crate) fn check() -> Result<()> {
     packages::ensure(&Progress::stderr())?;
     run::shown(run::cargo(&["fmt", "--all", "--check"]))?;
     run::shown(run::cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
+    with_defects()?;
     let mut doc = run::cargo(&["doc", "--workspace", "--no-deps", "--locked", "--quiet"]);
     doc.env("RUSTDOCFLAGS", "-D warnings");
     run::shown(doc)?;
@@ -26,10 +27,29 @@ pub(crate) fn check() -> Result<()> {
     ]))
 }
 
+/// The decisions with their deliberate defects, which no other build has.
+fn with_defects() -> Result<()> {
+    run::shown(run::cargo(&[
+        "clippy",
+        "--package",
+        "berth-core",
+        "--package",
+        "berth-testkit",
+        "--all-targets",
+        "--locked",
+        "--features",
+        "berth-testkit/defects",
+        "--",
+        "-D",
+        "warnings",
+    ]))
+}
+
 /// Every test: without a cluster, of the local Kubernetes itself, and the stories on it.
 pub(crate) fn test() -> Result<()> {
     check()?;
     simulate::campaign()?;
+    simulate::gate()?;
     storage_driver()?;
     run::shown(run::cargo(&["test", "--package", "berth-e2e-kubernetes", "--locked"]))?;
     install::on_a_fresh_cluster(|| {

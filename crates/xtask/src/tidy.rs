@@ -1,5 +1,6 @@
 //! The rules of the tree that no compiler knows, each in its own file, all reported at once.
 
+mod defects;
 mod heads;
 mod imports;
 mod words;
@@ -13,6 +14,7 @@ pub(crate) fn run() -> Result<()> {
     let mut found = heads::check(&files)?;
     found.extend(words::check(&files)?);
     found.extend(imports::check()?);
+    found.extend(defects::check()?);
     if found.is_empty() {
         run::say(&format!("tidy: {} files, nothing to say", files.len()));
         return Ok(());

@@ -19,6 +19,9 @@ use std::time::Duration;
 /// How long a stream from a leader that is heard may not come before the data is cut back to the leader's history. A restart of either is over sooner.
 const NEVER: Duration = Duration::from_secs(15);
 
+/// How long a server that came back is left as it is where nobody looks: until somebody would notice.
+const UNCHECKED: Duration = Duration::from_secs(5);
+
 /// `leader` is who is followed in this term, if that is known already.
 pub(super) fn step(
     state: &State,
@@ -163,7 +166,16 @@ fn stream(
         }
         return attached(state, intent, known, up, status, &peer);
     }
+    if state.lacks(Defect::UncheckedRejoin) && unchecked(up, &peer, now) {
+        return Step::Wait(Wait::NotStreaming(peer.member));
+    }
     attach(state, &known.rule, up, peer)
+}
+
+/// Whether a server that came back by itself to whoever leads now has only just done so.
+fn unchecked(up: &Up, peer: &Peer, now: Moment) -> bool {
+    let back = matches!(&up.source, Source::Of(source) if source.member == peer.member);
+    back && now.since(up.since) < UNCHECKED
 }
 
 fn attached(

@@ -63,8 +63,8 @@ pub(super) fn holding(state: &State, known: &KnownRule, now: Moment) -> Option<H
         (Volume::Empty, _) => (Log::Nothing, None),
         (Volume::Present { .. }, _) if ledger.rewinding => (Log::Nothing, None),
         (Volume::Present { system, .. }, Server::Up(up)) => {
-            let end = end(state, up).filter(|_| !up.writes())?;
-            (Log::Ends { term: written_in(state, ledger, end), end }, Some(system.clone()))
+            let end = end(state, ledger, up).filter(|_| !up.writes())?;
+            (Log::Ends { term: ledger.term_of(end.timeline), end }, Some(system.clone()))
         }
         (Volume::Present { system, timeline, closed }, Server::Down(_)) if led(state, known) => {
             let term = ledger.term_of(*timeline);
@@ -79,17 +79,13 @@ pub(super) fn holding(state: &State, known: &KnownRule, now: Moment) -> Option<H
     Some(Holding { log, granted, system })
 }
 
-/// Where a standby's log ends: known only when it receives nothing any more.
-fn end(state: &State, up: &Up) -> Option<LogEnd> {
+/// Where a standby's log ends: known only when it receives nothing any more. The timeline is that of the last of the log itself.
+fn end(state: &State, ledger: &Ledger, up: &Up) -> Option<LogEnd> {
     let now = |status: &LocalStatus| LogEnd { timeline: status.timeline, position: status.position };
     let said = up.status.as_ref().filter(|_| state.lacks(Defect::CandidateBeforeFencing)).map(now);
-    up.end.or(said)
-}
-
-/// The term that the last of a log was written in: that of the lineage entry which contains it.
-fn written_in(state: &State, ledger: &Ledger, end: LogEnd) -> Term {
-    let newest = ledger.newest().filter(|_| state.lacks(Defect::TermOfNewestHistory)).map(|era| era.term);
-    newest.unwrap_or_else(|| ledger.term_of(end.timeline))
+    let followed = ledger.newest().filter(|_| state.lacks(Defect::TermOfNewestHistory));
+    let end = up.end.or(said)?;
+    Some(LogEnd { timeline: followed.map_or(end.timeline, |era| era.timeline), ..end })
 }
 
 /// The log of a server that led and was killed: nobody knows where it ends.

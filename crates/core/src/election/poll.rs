@@ -6,8 +6,7 @@
 
 use super::defect::{Defect, Defects};
 use super::message::{Holding, Log};
-use crate::LogPosition;
-use crate::term::Term;
+use crate::database::LogEnd;
 use crate::topology::{Identity, Intent, Proposal, Rule};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -69,9 +68,6 @@ fn needed(rule: &Rule, defects: Defects) -> Option<usize> {
     (holders > 0).then(|| (rule.voters.len() + 1).saturating_sub(holders).max(1))
 }
 
-/// What a recruit is compared by: the term of the last of its log, then where that ends.
-type Rank = (Term, LogPosition);
-
 impl Poll<'_> {
     pub(super) fn verdict(&self) -> Verdict {
         let with_log: BTreeSet<&Identity> = self
@@ -84,7 +80,7 @@ impl Poll<'_> {
         let primary = self.pledged.get(&self.rule.primary).map(|holding| holding.log);
         let all = self.rule.voters.iter().chain([&self.rule.primary]).all(|id| self.pledged.contains_key(id));
         match primary {
-            Some(Log::Closed { term, at }) => self.after_closed(term, at.position, all),
+            Some(Log::Closed { at, .. }) => self.after_closed(at, all),
             Some(Log::Open { .. }) if !by_voters => {
                 self.when(all || self.waited >= FOR_VOTERS, self.rule.primary.clone())
             }
@@ -106,12 +102,12 @@ impl Poll<'_> {
     }
 
     /// The primary was stopped in order: whoever holds its last record holds all.
-    fn after_closed(&self, term: Term, at: LogPosition, all: bool) -> Verdict {
+    fn after_closed(&self, at: LogEnd, all: bool) -> Verdict {
         let to = self.intent.switchover.as_ref().and_then(|switchover| switchover.to.as_ref());
         let whole: Vec<&Identity> = self
             .ranked()
             .filter(|(id, _)| **id != self.rule.primary && self.belongs(id))
-            .filter(|(_, rank)| rank.0 == term && rank.1 > at)
+            .filter(|(_, end)| end.timeline == at.timeline && end.position > at.position)
             .map(|(id, _)| id)
             .collect();
         let wanted = whole.iter().find(|id| Some(&id.member) == to);
@@ -126,8 +122,13 @@ impl Poll<'_> {
 
     fn best_of_all(&self, in_time: bool) -> Verdict {
         // Whoever is leaving leads only if nobody else holds as much: what it alone holds may have been acknowledged.
+        let terms = !self.defects.has(Defect::PositionOnly);
+        let order = |end: &LogEnd| (terms.then_some(end.timeline), end.position);
         let best = self.ranked().max_by(|(a, left), (b, right)| {
-            left.cmp(right).then_with(|| self.belongs(a).cmp(&self.belongs(b))).then_with(|| b.cmp(a))
+            order(left)
+                .cmp(&order(right))
+                .then_with(|| self.belongs(a).cmp(&self.belongs(b)))
+                .then_with(|| b.cmp(a))
         });
         match best {
             Some((best, _)) => self.when(in_time, best.clone()),
@@ -135,15 +136,13 @@ impl Poll<'_> {
         }
     }
 
-    /// Those who may lead, each with what it is compared by.
-    fn ranked(&self) -> impl Iterator<Item = (&Identity, Rank)> {
+    /// Those who may lead, each with what it is compared by: the term of the last of its log, then where that ends. The timeline stands for the
+    /// term, because a member need not know the term: its server may have gone on to follow while its agent stood still.
+    fn ranked(&self) -> impl Iterator<Item = (&Identity, LogEnd)> {
         self.pledged.iter().filter_map(|(id, holding)| {
             let same = self.rule.system.is_none() || holding.system == self.rule.system;
             match holding.log {
-                Log::Ends { term, end } if same => {
-                    let term = if self.defects.has(Defect::PositionOnly) { Term(0) } else { term };
-                    Some((id, (term, end.position)))
-                }
+                Log::Ends { end, .. } if same => Some((id, end)),
                 Log::Ends { .. } | Log::Nothing | Log::Closed { .. } | Log::Open { .. } => None,
             }
         })

@@ -49,7 +49,7 @@ impl World {
         };
         pod.agent = Some(Agent {
             life,
-            state: State::new(me, ledger.map_or(Notes::Absent, Notes::Present)),
+            state: State::new(me, ledger.map_or(Notes::Absent, Notes::Present)).with(self.options.defects),
             doing: None,
             alarm: 0,
             asking: Questions::default(),

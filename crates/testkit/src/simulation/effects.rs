@@ -9,7 +9,6 @@ use super::database::Source;
 use super::happening::{Happening, Life, Request, ToAgent};
 use super::member::{Doing, Lasting};
 use super::names::Who;
-use super::pods::End;
 use super::words;
 use super::world::World;
 use berth_core::database::Boot;
@@ -217,7 +216,7 @@ impl World {
             }
             Effect::Stop(run) => self.stops(who, *run, since, stage),
             Effect::Fence => {
-                self.server_ends(who, End::Killed, true);
+                self.fenced(who);
                 over(Outcome::Fenced)
             }
             Effect::Detach

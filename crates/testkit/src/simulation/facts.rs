@@ -1,6 +1,6 @@
 //! What is true of a run whatever anybody in it believes, and the promises that it is held against. The first that is broken ends the run.
 
-use super::database::{Databases, Wait};
+use super::database::{Databases, Log, Wait};
 use super::judge::Seen;
 use super::names::Who;
 use super::store::Store;
@@ -23,6 +23,8 @@ pub struct Violation {
 pub enum Promise {
     /// No acknowledged row is missing from a later primary.
     NothingLost,
+    /// Every acknowledged row is on as many voters as the rule says, and on the primary.
+    EnoughHold,
     /// At most one member acknowledges writes in a term, and a term has one primary.
     OnePerTerm,
     /// Terms, and what members promised, only grow.
@@ -60,6 +62,8 @@ pub(super) struct Facts {
     promoted: BTreeMap<Timeline, (Who, Term)>,
     /// The highest term in which tenants were let in.
     pub opened: Term,
+    /// What was on volumes that are lost: their loss is what the others are there for.
+    pub buried: BTreeMap<Who, Log>,
     /// Whether rows may be lost by the cluster's own choice.
     pub lossy: bool,
     /// How many terms began.
@@ -122,6 +126,32 @@ impl Facts {
             }
             Some(_) => {}
         }
+        self.enough_hold(rule, databases);
+    }
+
+    /// Whoever is left when fewer voters than acknowledge are lost, and the primary with them, holds every acknowledged row.
+    fn enough_hold(&mut self, rule: &Rule, databases: &Databases) {
+        if self.lossy || rule.acks == 0 {
+            return;
+        }
+        let rows: Vec<BTreeSet<u32>> = self.logs_of(rule, databases).map(Log::lasting_rows).collect();
+        let thin = self.acknowledged.keys().find(|row| !enough(rule, rows.iter(), |rows| rows.contains(row)));
+        if let Some(row) = thin.copied() {
+            self.broken(Promise::EnoughHold, || {
+                format!(
+                    "term {} serves with fewer than {} voters that hold the acknowledged row {row}",
+                    rule.term, rule.acks
+                )
+            });
+        }
+    }
+
+    /// The logs of a rule's voters, as they are or as they were when they were lost.
+    fn logs_of<'a>(&'a self, rule: &'a Rule, databases: &'a Databases) -> impl Iterator<Item = &'a Log> {
+        rule.voters.iter().filter_map(|voter| Who::of(&voter.member)).filter_map(|who| {
+            let kept = databases.data(who).map(|data| &data.log);
+            kept.or_else(|| self.buried.get(&who))
+        })
     }
 
     /// A primary that comes to serve holds every row that was acknowledged.
@@ -194,6 +224,12 @@ impl Facts {
                     )
                 });
             }
+            let waited = matches!(by, Some(Wait::Any { .. }));
+            if waited && !self.lossy && !enough(rule, self.logs_of(rule, databases), |log| log.keeps(row)) {
+                self.broken(Promise::EnoughHold, || {
+                    format!("{who} acknowledges row {row}, which fewer than {} of {voters:?} hold", rule.acks)
+                });
+            }
         }
         let later = self.served.range(Term(led.0 + 1)..).next_back();
         if let Some((term, primary)) = later.map(|(term, primary)| (*term, *primary)) {
@@ -224,4 +260,10 @@ impl Facts {
             });
         }
     }
+}
+
+/// Whether as many of these as the rule asks for hold something.
+fn enough<T>(rule: &Rule, logs: impl Iterator<Item = T>, holds: impl Fn(T) -> bool) -> bool {
+    let asked = usize::try_from(rule.acks).unwrap_or(usize::MAX);
+    logs.map(holds).filter(|holds| *holds).take(asked).count() == asked
 }

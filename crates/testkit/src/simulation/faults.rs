@@ -1,8 +1,10 @@
 //! What goes wrong: each fault begins at a time or at a step of somebody's, lasts a while, and is over.
 
+mod chain;
 mod inject;
 mod plan;
 
+use super::clock::Time;
 use super::happening::Life;
 use super::names::Who;
 use super::network::Way;
@@ -44,6 +46,8 @@ pub enum Kind {
     StoreAway,
     /// A disk is slow.
     SlowDisk,
+    /// What a standby is sent arrives late.
+    SlowStream,
     /// A member's watch lags.
     LateWatch,
     /// Messages are lost, doubled and late.
@@ -62,7 +66,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::KillServer,
         Self::KillAgent,
         Self::LosePod,
@@ -79,6 +83,7 @@ impl Kind {
         Self::Isolate,
         Self::StoreAway,
         Self::SlowDisk,
+        Self::SlowStream,
         Self::LateWatch,
         Self::Storm,
         Self::Flaky,
@@ -96,6 +101,8 @@ pub(super) enum Target {
     Leader,
     /// Somebody else, by lot.
     Other,
+    /// The one with this number of those who do not lead.
+    Standby(usize),
     /// Anybody, by lot.
     Anybody,
     /// This one.
@@ -108,6 +115,8 @@ pub(super) struct Cue {
     pub kind: EffectKind,
     /// How many more of them pass by.
     pub passes: u64,
+    /// When it begins to wait.
+    pub from: Time,
     /// Whether it comes when the effect has taken hold and nobody knows yet, or when it begins.
     pub held: bool,
 }
@@ -131,6 +140,7 @@ pub(super) enum Undo {
     Power(Who),
     Nothing,
     Disk(Who),
+    Stream(Who),
     Watch(Who),
     Effects(Who),
     Storm,
@@ -144,12 +154,12 @@ pub(super) struct Faults {
     /// How many are under way.
     pub under_way: u32,
     /// When one last began or ended.
-    pub last: super::clock::Time,
+    pub last: Time,
     /// No more begin.
     pub over: bool,
     pub nonces: u32,
     /// When the operator last asked for a switchover of its own.
-    pub asked: super::clock::Time,
+    pub asked: Time,
     /// How many volumes may still be lost.
     pub volumes: u32,
 }

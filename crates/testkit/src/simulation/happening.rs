@@ -102,6 +102,8 @@ pub(super) enum Happening {
     AgentStarts { who: Who, pod: u32 },
     /// A server's lease ends, if it is still this one.
     LeaseEnds { who: Who, life: Life, number: u64 },
+    /// A server that lingers comes to its end.
+    LastSessionEnds { who: Who, life: Life },
     /// An end of a connection is found to be dead.
     Closes { connection: u64, source: Who, standby: Who },
     /// Records of the store reach a proxy.

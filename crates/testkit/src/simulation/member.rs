@@ -17,8 +17,9 @@ pub(super) struct Member {
     pub pod: Option<Pod>,
     /// Its volume is lost: it never comes back.
     pub lost: bool,
-    /// How many faults make its disk slow, its effects fail, its watch late.
+    /// How many faults make its disk slow, its stream slow, its effects fail, its watch late.
     pub slow: u32,
+    pub behind: u32,
     pub flaky: u32,
     pub late: u32,
     /// The ledger as it would be after a loss of power.
@@ -35,6 +36,7 @@ impl Member {
             pod: None,
             lost: false,
             slow: 0,
+            behind: 0,
             flaky: 0,
             late: 0,
             lasting: Lasting::AsWritten,
@@ -69,7 +71,8 @@ impl Member {
                 && pod.agent.as_ref().is_some_and(|agent| !agent.frozen)
                 && pod.process.as_ref().is_none_or(|process| !process.frozen)
         };
-        self.slow == 0 && self.flaky == 0 && self.late == 0 && self.pod.as_ref().is_some_and(at_work)
+        let hindered = self.slow + self.behind + self.flaky + self.late > 0;
+        !hindered && self.pod.as_ref().is_some_and(at_work)
     }
 }
 

@@ -122,7 +122,9 @@ impl World {
         }
         self.faults.volumes -= 1;
         self.node_is_lost(who);
-        self.databases.disks.remove(&who);
+        if let Some(data) = self.databases.disks.remove(&who).and_then(|disk| disk.data) {
+            self.facts.buried.insert(who, data.log);
+        }
         self.members.get_mut(&who)?.lost = true;
         let pause = self.millis(1_000, 15_000);
         self.plan(pause, Happening::Replaced { who });

@@ -1,5 +1,7 @@
 //! What a run is told: whether its story is kept, and which flaw its world has on purpose.
 
+use berth_core::election::Defects;
+
 /// What a run is told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Options {
@@ -7,6 +9,8 @@ pub struct Options {
     pub trace: bool,
     /// What is wrong with the world.
     pub flaw: Option<Flaw>,
+    /// Which rules its members lack.
+    pub defects: Defects,
 }
 
 /// Something that must not be so, and that a run must find when it is.
@@ -18,6 +22,8 @@ pub enum Flaw {
     NoTermInNames,
     /// Proxies obey whatever route comes.
     OldRouteObeyed,
+    /// A fence only asks a server to end when its sessions do: it seems to be gone, and writes on for a while.
+    SmartShutdown,
 }
 
 impl Options {
@@ -31,5 +37,9 @@ impl Options {
 
     pub(super) fn obeys_old_routes(self) -> bool {
         self.flaw == Some(Flaw::OldRouteObeyed)
+    }
+
+    pub(super) fn fences_softly(self) -> bool {
+        self.flaw == Some(Flaw::SmartShutdown)
     }
 }

@@ -1,6 +1,7 @@
 //! Pods, their wardens and what runs in them: started, killed, frozen, stopped in order, lost with their node.
 
 use super::clock::{Clock, Time};
+use super::database::Server;
 use super::happening::{Happening, Life};
 use super::member::{Lasting, Pod, Process};
 use super::names::Who;
@@ -71,6 +72,29 @@ impl World {
         }
     }
 
+    /// Whatever runs is killed, and cannot write any more.
+    pub(super) fn fenced(&mut self, who: Who) {
+        if self.options.fences_softly() && self.databases.servers.get(&who).is_some_and(Server::writes) {
+            self.server_lingers(who);
+        } else {
+            self.server_ends(who, End::Killed, true);
+        }
+    }
+
+    /// The server seems to be gone, and what is left of it works on until its last session ends.
+    fn server_lingers(&mut self, who: Who) {
+        let Some(member) = self.members.get(&who) else { return };
+        let Some((life, run)) = member.process().map(|process| (process.life, process.run)) else { return };
+        let agent = member.agent().map(|agent| agent.life);
+        self.say(&who, || "its server seems to be gone".to_owned());
+        let lingers = self.millis(500, 8_000);
+        self.plan(lingers, Happening::LastSessionEnds { who, life });
+        if let Some(agent) = agent {
+            let news = ProcessNews::Exited { run, how: "exit code 0".to_owned(), asked: true };
+            self.plan(Duration::from_millis(1), Happening::hears(who, agent, Event::Process(news)));
+        }
+    }
+
     /// Until when the server that runs may run.
     pub(super) fn lease(&mut self, who: Who, until: Option<Moment>) {
         let number = self.number();
@@ -90,7 +114,7 @@ impl World {
         if self.process(who, life).is_some_and(|process| process.lease.1 == number) {
             self.counts.leases += 1;
             self.say(&who, || "the lease of its server is over".to_owned());
-            self.server_ends(who, End::Killed, true);
+            self.fenced(who);
         }
     }
 

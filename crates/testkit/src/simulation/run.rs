@@ -59,8 +59,8 @@ pub(super) fn finish(mut world: World, seed: u64) -> Report {
 fn lot(world: &mut World) {
     let members = match world.random.below(20) {
         0..=1 => 2,
-        2..=14 => 3,
-        15 => 4,
+        2..=13 => 3,
+        14..=15 => 4,
         _ => 5,
     };
     let most = u64::from(members) - 1;

@@ -133,7 +133,8 @@ impl World {
             if let Some(sending) = self.connections.sending.get_mut(&(source, standby)) {
                 sending.busy = true;
             }
-            let delay = self.delay();
+            let slow = self.members.get(&standby).is_some_and(|member| member.behind > 0);
+            let delay = if slow { self.millis(100, 2_500) } else { self.delay() };
             self.send_records(standby, source, connection, Box::new(shipment), delay);
         }
     }

@@ -11,6 +11,7 @@ use super::member::{Agent, Member, Process};
 use super::names::Who;
 use super::network::{Network, Place, Plane, Way};
 use super::options::Options;
+use super::pods::End;
 use super::store::Store;
 use super::streams::Connections;
 use super::trace::Trace;
@@ -147,6 +148,11 @@ impl World {
             Happening::PodEnds { who, pod } => self.pod_ends(who, pod),
             Happening::AgentStarts { who, pod } => self.agent_starts(who, pod),
             Happening::LeaseEnds { who, life, number } => self.lease_ends(who, life, number),
+            Happening::LastSessionEnds { who, life } => {
+                if self.process(who, life).is_some() {
+                    self.server_ends(who, End::Killed, true);
+                }
+            }
             Happening::Closes { connection, source, standby } => self.closes(connection, source, standby),
             Happening::ProxySees { proxy, upto } => self.proxy_sees(proxy, upto),
             Happening::ProxySeesOld { proxy } => self.proxy_sees_old(proxy),

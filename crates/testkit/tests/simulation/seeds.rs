@@ -17,7 +17,7 @@ fn told(campaign: &Campaign) {
         println!("seed {seed}: {:?} is broken: {}", violation.promise, violation.how);
     }
     if let Some((seed, _)) = campaign.broken.first() {
-        let story = run(*seed, Options { trace: true, flaw: None }).story;
+        let story = run(*seed, Options { trace: true, ..Options::default() }).story;
         for line in &story[story.len().saturating_sub(80)..] {
             println!("{line}");
         }
@@ -89,7 +89,7 @@ const EFFECTS: [EffectKind; 19] = [
 
 #[test]
 fn a_seed_repeats_to_the_letter() {
-    let story = || run(11, Options { trace: true, flaw: None }).story;
+    let story = || run(11, Options { trace: true, ..Options::default() }).story;
     let first = story();
     assert!(first.len() > 100);
     assert_eq!(first, story());

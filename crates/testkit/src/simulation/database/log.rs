@@ -170,15 +170,20 @@ impl Log {
         mine.min(other.left(last.timeline).unwrap_or_default())
     }
 
+    /// The rows that it holds and that a loss of power leaves.
+    pub fn lasting_rows(&self) -> BTreeSet<u32> {
+        rows(self.records.get(..self.flushed.index()).unwrap_or(&self.records))
+    }
+
+    /// Whether it holds a row that a loss of power leaves.
+    pub fn keeps(&self, row: u32) -> bool {
+        let lasting = self.records.get(..self.flushed.index()).unwrap_or(&self.records);
+        lasting.iter().rev().any(|record| record.body == Body::Row(row))
+    }
+
     /// The rows that it holds.
     pub fn rows(&self) -> BTreeSet<u32> {
-        self.records
-            .iter()
-            .filter_map(|record| match record.body {
-                Body::Row(row) => Some(row),
-                Body::Made | Body::Access | Body::Term(_) | Body::Forked | Body::Shutdown => None,
-            })
-            .collect()
+        rows(&self.records)
     }
 
     /// Whether it holds a row.
@@ -191,4 +196,12 @@ impl Log {
         let at = self.records.iter().zip(&other.records).position(|(mine, theirs)| mine != theirs)?;
         Some(End(0).plus(at))
     }
+}
+
+fn rows(records: &[Record]) -> BTreeSet<u32> {
+    let row = |record: &Record| match record.body {
+        Body::Row(row) => Some(row),
+        Body::Made | Body::Access | Body::Term(_) | Body::Forked | Body::Shutdown => None,
+    };
+    records.iter().filter_map(row).collect()
 }

@@ -88,6 +88,7 @@ impl World {
                 leader.filter(|leader| present.contains(leader)).or_else(|| present.first().copied())
             }
             Target::Other => self.random.pick(&others).copied(),
+            Target::Standby(number) => others.get(number).copied(),
             Target::Anybody => self.random.pick(&present).copied(),
         }
     }
@@ -152,6 +153,12 @@ impl World {
             Kind::SlowDisk => {
                 member.slow += 1;
                 Some(vec![Undo::Disk(who)])
+            }
+            Kind::SlowStream => {
+                let leads = self.store.rule().and_then(|rule| Who::of(&rule.leader().member)) == Some(who);
+                let standby = if leads { self.another(who)? } else { who };
+                self.members.get_mut(&standby)?.behind += 1;
+                Some(vec![Undo::Stream(standby)])
             }
             Kind::LateWatch => {
                 member.late += 1;
@@ -241,6 +248,7 @@ impl World {
             | Kind::FreezeAgent
             | Kind::StoreAway
             | Kind::SlowDisk
+            | Kind::SlowStream
             | Kind::LateWatch
             | Kind::Storm
             | Kind::Flaky
@@ -302,6 +310,7 @@ impl World {
             }
             Undo::Nothing => {}
             Undo::Disk(who) => self.relieve(who, |member| &mut member.slow),
+            Undo::Stream(who) => self.relieve(who, |member| &mut member.behind),
             Undo::Watch(who) => self.relieve(who, |member| &mut member.late),
             Undo::Effects(who) => self.relieve(who, |member| &mut member.flaky),
             Undo::Storm => self.network.storm(false),

@@ -11,6 +11,9 @@ use std::time::Duration;
 /// The fewest faults of a run.
 const FEWEST: u64 = 3;
 
+/// In some runs all goes wrong within so long, so that one thing meets the other.
+const AT_ONCE: Duration = Duration::from_secs(6);
+
 /// Steps at which something may go wrong.
 const CUES: [EffectKind; 18] = [
     EffectKind::SwapRule,
@@ -52,15 +55,30 @@ const AT_A_STEP: [Kind; 12] = [
 impl World {
     /// Draws the faults of a run, between two times.
     pub(in crate::simulation) fn draw_faults(&mut self, from: Time, to: Time) {
-        let count = FEWEST + self.random.below(6);
-        let window = to.since(from);
+        let chain = self.random.once_in(3);
+        if chain {
+            self.draw_chain(from, to);
+        }
+        let count = if chain { 1 } else { FEWEST } + self.random.below(6);
+        let whole = to.since(from);
+        let (from, window) = if self.random.once_in(3) {
+            let begin = from.after(whole.saturating_sub(AT_ONCE).mul_f64(fraction(&mut self.random)));
+            (begin, AT_ONCE)
+        } else {
+            (from, whole)
+        };
         for _ in 0..count {
             let at = from.after(window.mul_f64(fraction(&mut self.random)));
             let fault = draw(&mut self.random);
-            self.faults.all.push(fault);
-            let index = self.faults.all.len() - 1;
-            self.queue.plan(at, Happening::Fault { index });
+            self.plan_fault(at, fault);
         }
+    }
+
+    /// Plans a fault for a time, unless its step comes before.
+    pub(super) fn plan_fault(&mut self, at: Time, fault: Fault) {
+        self.faults.all.push(fault);
+        let index = self.faults.all.len() - 1;
+        self.queue.plan(at, Happening::Fault { index });
     }
 
     /// Somebody takes a step: whatever waited for it comes.
@@ -73,11 +91,10 @@ impl World {
         if self.faults.over {
             return;
         }
-        let mut comes = Vec::new();
+        let (mut comes, now) = (Vec::new(), self.now);
         for (index, fault) in self.faults.all.iter_mut().enumerate() {
-            let Some(cue) = fault.cue.as_mut().filter(|cue| cue.kind == kind && cue.held == held) else {
-                continue;
-            };
+            let awaited = |cue: &&mut Cue| cue.kind == kind && cue.held == held && cue.from <= now;
+            let Some(cue) = fault.cue.as_mut().filter(awaited) else { continue };
             if fault.begun {
                 continue;
             }
@@ -90,13 +107,13 @@ impl World {
             comes.push(index);
         }
         for index in comes {
-            let pause = self.between(0, 1_500);
+            let pause = if self.random.once_in(2) { self.millis(20, 1_500) } else { self.between(0, 1_500) };
             self.plan(pause, Happening::Fault { index });
         }
     }
 }
 
-fn fraction(random: &mut Random) -> f64 {
+pub(super) fn fraction(random: &mut Random) -> f64 {
     let parts = u32::try_from(random.below(10_001)).unwrap_or(0);
     f64::from(parts) / 10_000.0
 }
@@ -106,7 +123,7 @@ fn draw(random: &mut Random) -> Fault {
     let kinds: &[Kind] = if at_a_step { &AT_A_STEP } else { &Kind::ALL };
     let kind = random.pick(kinds).copied().unwrap_or(Kind::KillServer);
     let cue = random.pick(&CUES).copied().filter(|_| at_a_step);
-    let cue = cue.map(|kind| Cue { kind, passes: random.below(6), held: random.once_in(2) });
+    let cue = cue.map(|kind| Cue { kind, passes: random.below(6), from: Time(0), held: random.once_in(2) });
     let target = match random.below(10) {
         0..=5 => Target::Leader,
         6..=8 => Target::Other,
