@@ -11,7 +11,8 @@ use super::session::Access;
 use super::whole;
 use super::workload::Workloads;
 use crate::database::Database;
-use crate::{Place, eventually, kubectl};
+use crate::wait::{eventually, eventually_each};
+use crate::{Place, kubectl};
 use anyhow::{Context, Result};
 use berth_e2e_kubernetes::Progress;
 use std::fs;
@@ -211,7 +212,7 @@ impl Campaign<'_> {
             Awaits::Nothing => {}
             Awaits::Time => pass(step.hold),
             Awaits::Takeover => {
-                let next = eventually(TAKEOVER, "another term", || {
+                let next = eventually_each(whole::BETWEEN, TAKEOVER, "another term", || {
                     let now = self.database.term()?;
                     Ok((now > term).then_some(now))
                 });
