@@ -7,7 +7,13 @@ use std::time::{Duration, Instant};
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
 /// Looks until the condition gives a value. An error or `None` means "not yet"; at the deadline the last one is told.
-pub fn eventually<T>(
+pub fn eventually<T>(deadline: Duration, what: &str, look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    eventually_each(BETWEEN_LOOKS, deadline, what, look)
+}
+
+/// The same with another time between two looks, where looking costs what is measured meanwhile.
+pub fn eventually_each<T>(
+    between: Duration,
     deadline: Duration,
     what: &str,
     mut look: impl FnMut() -> Result<Option<T>>,
@@ -25,7 +31,7 @@ pub fn eventually<T>(
                 None => anyhow!("not within {deadline:?}: {what}"),
             });
         }
-        std::thread::sleep(BETWEEN_LOOKS);
+        std::thread::sleep(between);
     }
 }
 

@@ -11,7 +11,8 @@ use super::session::Access;
 use super::whole;
 use super::workload::Workloads;
 use crate::database::Database;
-use crate::{Place, eventually, kubectl};
+use crate::wait::{eventually, eventually_each};
+use crate::{Place, kubectl};
 use anyhow::{Context, Result};
 use berth_e2e_kubernetes::Progress;
 use std::fs;
@@ -69,7 +70,7 @@ struct Campaign<'a> {
     timeline: &'a Timeline,
     options: &'a Options,
     hits: Vec<Hit>,
-    not_done: Vec<String>,
+    notes: Vec<String>,
 }
 
 /// Runs it on the Kubernetes that the environment names. The report is written also when something is wrong; an error means that there is none.
@@ -105,12 +106,12 @@ pub fn run(options: &Options, progress: Progress) -> Result<Report> {
         timeline: &timeline,
         options,
         hits: Vec::new(),
-        not_done: Vec::new(),
+        notes: Vec::new(),
     };
     let start = Instant::now();
     campaign.hurt(start);
     let time = start.elapsed();
-    let Campaign { hits, not_done, .. } = campaign;
+    let Campaign { hits, notes, .. } = campaign;
 
     if let Err(error) = nemesis.heal_everything() {
         timeline.say(&format!("not everything could be undone: {error:#}"));
@@ -124,8 +125,7 @@ pub fn run(options: &Options, progress: Progress) -> Result<Report> {
     };
     let terms = database.term().map_or(0, |last| last.saturating_sub(first_term));
     let sight = scene.sight();
-    let report =
-        Report::of(Collected { seed: options.seed, began, time, hits, not_done, terms, sight, kept });
+    let report = Report::of(Collected { seed: options.seed, began, time, hits, notes, terms, sight, kept });
     write(folder, &report)?;
     if !report.is_clean() {
         let kept = record::keep_evidence(&database, folder, "at-the-end");
@@ -164,9 +164,13 @@ impl Campaign<'_> {
                 (struck.kind, struck.what)
             }
             Err(error) => {
-                self.timeline
-                    .say(&format!("fault {} ({}) could not be done: {error:#}", step.number, step.fault));
-                self.not_done.push(format!("fault {}, {}: {error:#}", step.number, step.fault));
+                let what = format!("fault {} ({}) could not be done: {error:#}", step.number, step.fault);
+                self.timeline.say(&what);
+                // The system was whole: what a person asks for then must be done.
+                if step.fault.is_planned() {
+                    self.scene.find(Finding::new(Wrong::PlannedError, what.clone()));
+                }
+                self.notes.push(what);
                 (String::new(), String::new())
             }
         };
@@ -206,25 +210,31 @@ impl Campaign<'_> {
     }
 
     /// Lets a fault last for as long as it should, and undoes it.
-    fn endure(&self, step: &Step, struck: &Struck, term: u64) {
+    fn endure(&mut self, step: &Step, struck: &Struck, term: u64) {
         match struck.awaits {
             Awaits::Nothing => {}
             Awaits::Time => pass(step.hold),
             Awaits::Takeover => {
-                let next = eventually(TAKEOVER, "another term", || {
+                let next = eventually_each(whole::BETWEEN, TAKEOVER, "another term", || {
                     let now = self.database.term()?;
                     Ok((now > term).then_some(now))
                 });
                 match next {
                     Ok(next) => self.timeline.say(&format!("  term {next}")),
-                    Err(error) => self.timeline.say(&format!("  no other term: {error:#}")),
+                    Err(error) => {
+                        let what =
+                            format!("fault {} ({}) made no other term: {error:#}", step.number, struck.kind);
+                        self.timeline.say(&format!("  {what}"));
+                        self.notes.push(what);
+                    }
                 }
             }
         }
         for undo in &struck.undo {
             match self.nemesis.undo(undo) {
                 Ok(()) => self.timeline.say(&format!("  {undo}")),
-                Err(error) => self.timeline.say(&format!("  {undo}: it is over already: {error:#}")),
+                // What has ended by itself cannot be undone; what has not shows, because the system does not become whole.
+                Err(error) => self.timeline.say(&format!("  {undo}: could not be done: {error:#}")),
             }
         }
     }

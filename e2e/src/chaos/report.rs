@@ -100,8 +100,8 @@ pub struct Report {
     pub bound: Option<f64>,
     /// Faults by kind.
     pub kinds: BTreeMap<String, Kind>,
-    /// Faults that were chosen and could not be done, with the reason.
-    pub not_done: Vec<String>,
+    /// Faults that could not be done, with the reason, and those that no other term followed although it had to.
+    pub notes: Vec<String>,
     /// What is wrong.
     pub anomalies: Vec<Anomaly>,
     /// Anomalies that were not kept.
@@ -121,8 +121,8 @@ pub struct Collected {
     pub time: Duration,
     /// Each fault.
     pub hits: Vec<Hit>,
-    /// Faults that could not be done.
-    pub not_done: Vec<String>,
+    /// Faults that could not be done, or did not do what they should.
+    pub notes: Vec<String>,
     /// How many terms began.
     pub terms: u64,
     /// What clients saw.
@@ -154,7 +154,7 @@ impl Hit {
 impl Report {
     /// Adds everything up.
     pub fn of(collected: Collected) -> Self {
-        let Collected { seed, began, time, hits, not_done, terms, sight, kept } = collected;
+        let Collected { seed, began, time, hits, notes, terms, sight, kept } = collected;
         let Sight { total, by_workload, codes, findings, more_findings } = sight;
         let operations = total.acknowledged + total.refused + total.unknown;
         let lost = kept.as_ref().map(|kept| kept.lost);
@@ -179,7 +179,7 @@ impl Report {
             codes,
             terms,
             kinds: kinds(&hits),
-            not_done,
+            notes,
             anomalies,
             more_anomalies: more_findings,
             hits,

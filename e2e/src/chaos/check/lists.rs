@@ -135,6 +135,7 @@ mod tests {
         let mut lists = history();
         let begun = lists.begun(0);
         assert_eq!(kinds(&lists.read(0, begun, &[2])), [Wrong::Lost]);
+        assert_eq!(kinds(&history().read(0, begun, &[1])), [Wrong::Lost], "the last one counts too");
         assert_eq!(lists.read(0, Begun(0), &[2]), [], "one that began before may not show it yet");
     }
 

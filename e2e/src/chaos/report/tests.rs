@@ -32,7 +32,7 @@ fn collected(findings: Vec<(Duration, Finding)>, kept: Option<Kept>) -> Collecte
             hit("kill-postmaster, primary", 500, Some(7.0)),
             hit("cut-edge, replica", 60, Some(12.5)),
         ],
-        not_done: vec!["fault 9, kill-backend: there was none".to_owned()],
+        notes: vec!["fault 9, kill-backend: there was none".to_owned()],
         terms: 4,
         sight: Sight {
             by_workload: BTreeMap::from([("rows", total.clone())]),
@@ -73,7 +73,7 @@ fn nothing_wrong_has_a_bound() {
     assert_eq!(report.operations, 30_000);
     let text = report.to_string();
     for part in
-        ["0.50 hours, 4 faults, 4 terms", "3 (0.0100 %)", "1.0e-4", "Nothing is wrong", "not done: fault 9"]
+        ["0.50 hours, 4 faults, 4 terms", "3 (0.0100 %)", "1.0e-4", "Nothing is wrong", "note: fault 9"]
     {
         assert!(text.contains(part), "{part}:\n{text}");
     }

@@ -49,8 +49,8 @@ impl fmt::Display for Report {
             if codes.is_empty() { "none".to_owned() } else { codes.join(", ") }
         )?;
         self.table(f)?;
-        for reason in &self.not_done {
-            writeln!(f, "not done: {reason}")?;
+        for note in &self.notes {
+            writeln!(f, "note: {note}")?;
         }
         if self.is_clean() {
             return writeln!(f, "\nNothing is wrong.");
