@@ -104,6 +104,7 @@ fn a_replicas_node_loses_power_and_its_member_comes_back_with_it() -> Result<()>
 }
 
 #[test]
+#[ignore = "not yet seen to pass on the real Kubernetes; run it by name"]
 fn a_member_whose_volume_is_spoilt_is_made_anew_on_another_claim_and_the_old_one_is_kept() -> Result<()> {
     let place = Place::new("story-spoilt")?;
     let (database, writer) = written_to(&place)?;

@@ -114,8 +114,10 @@ impl Poll<'_> {
         let in_time = all || self.waited >= FOR_OTHERS;
         match (wanted, whole.first()) {
             (Some(wanted), _) => self.when(in_time, (*wanted).clone()),
-            (None, Some(any)) => self
-                .when(if to.is_some() { all || self.waited >= FOR_SUCCESSOR } else { in_time }, (*any).clone()),
+            (None, Some(any)) => self.when(
+                if to.is_some() { all || self.waited >= FOR_SUCCESSOR } else { in_time },
+                (*any).clone(),
+            ),
             (None, None) => self.when(all || self.waited >= FOR_SUCCESSOR, self.rule.primary.clone()),
         }
     }

@@ -195,7 +195,8 @@ fn acknowledge(book: &Mutex<Book>, writer: usize, n: i64) {
 }
 
 fn tell(book: &Mutex<Book>, error: &Error) {
-    let code = error.code().map_or_else(|| "connection lost or refused".to_owned(), |code| code.code().to_owned());
+    let code =
+        error.code().map_or_else(|| "connection lost or refused".to_owned(), |code| code.code().to_owned());
     count(book, &code);
 }
 

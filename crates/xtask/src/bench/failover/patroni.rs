@@ -58,12 +58,14 @@ impl Patroni {
         let folder = tempfile::Builder::new().prefix("berth-bench-").tempdir().context("a folder")?;
         let user = user()?;
         chown(folder.path(), Some(user), Some(user)).context("the folder's owner")?;
-        let ports: Vec<Ports> = (0..3).map(|_| Ok(Ports { database: free()?, api: free()? })).collect::<Result<_>>()?;
+        let ports: Vec<Ports> =
+            (0..3).map(|_| Ok(Ports { database: free()?, api: free()? })).collect::<Result<_>>()?;
         let (clients, peers) = (free()?, free()?);
         let etcd = etcd(folder.path(), clients, peers)?;
         let mut patroni = Self { tuning, programs, folder, ports, members: Vec::new(), etcd, down: None };
         for member in 0..3 {
-            let text = settings::file(tuning, member, &patroni.ports[member], patroni.folder.path(), clients)?;
+            let text =
+                settings::file(tuning, member, &patroni.ports[member], patroni.folder.path(), clients)?;
             std::fs::write(patroni.file(member), text).context("Patroni's settings")?;
             let child = patroni.launch(member)?;
             patroni.members.push(child);

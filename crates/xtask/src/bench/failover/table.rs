@@ -49,7 +49,10 @@ impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, rows, acknowledged, lost } = self;
         writeln!(f, "\n**{name}**: {acknowledged} rows acknowledged, {lost} of them lost\n")?;
-        writeln!(f, "| blow | times | pause of a client, s: median | p95 | most | all in place again, s: median | most | errors by SQLSTATE |")?;
+        writeln!(
+            f,
+            "| blow | times | pause of a client, s: median | p95 | most | all in place again, s: median | most | errors by SQLSTATE |"
+        )?;
         writeln!(f, "|---|---|---|---|---|---|---|---|")?;
         for (blow, row) in rows {
             let errors: Vec<String> =

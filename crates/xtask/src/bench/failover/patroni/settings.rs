@@ -19,7 +19,9 @@ pub(in super::super) enum Tuning {
 impl fmt::Display for Tuning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Defaults => "default times (ttl 30, loop_wait 10, retry_timeout 10, primary_start_timeout 300)",
+            Self::Defaults => {
+                "default times (ttl 30, loop_wait 10, retry_timeout 10, primary_start_timeout 300)"
+            }
             Self::Quickest => "least times (ttl 20, loop_wait 1, retry_timeout 3, primary_start_timeout 0)",
         })
     }
