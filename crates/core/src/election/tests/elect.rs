@@ -119,6 +119,7 @@ fn the_term_of_the_last_of_a_log_counts_before_its_length() {
 #[test]
 fn a_log_of_a_term_that_its_member_does_not_know_counts_by_its_timeline() {
     let mut story = coordinator();
+    story.pass(Duration::from_secs(5));
     story.told('c', pledged(5, ends(0, 5, 481)));
     let chosen = story.swapping().proposal.clone().unwrap();
     assert_eq!(chosen.candidate, identity('c'), "its server went on while its agent stood still");
