@@ -14,6 +14,7 @@ mod suite;
 mod tidy;
 
 use clap::{Parser, Subcommand};
+use std::process::ExitCode;
 
 /// The tasks of the Berth project.
 #[derive(Debug, Parser)]
@@ -67,8 +68,19 @@ enum Task {
     Image(kube::Image),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Arguments::parse().task {
+fn main() -> ExitCode {
+    match done(Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Without the stack, which would be all that is left to read where only the end of the output is kept.
+            run::say(&format!("\nerror: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn done(task: Task) -> anyhow::Result<()> {
+    match task {
         Task::Check => suite::check(),
         Task::Test => suite::test(),
         Task::Bench => bench::bench(),
