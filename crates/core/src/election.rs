@@ -110,11 +110,22 @@ fn alarm(state: &State, now: Moment) -> Option<Moment> {
 }
 
 fn issue(state: &mut State, effect: Effect, now: Moment) -> Action {
+    let effect = match effect {
+        Effect::WriteLedger(ledger) => Effect::WriteLedger(keeping_promises(state, ledger)),
+        other => other,
+    };
     let known = state.world.view.rule.as_ref();
     let (term, rule) = known.map_or((crate::Term(0), None), |known| (known.rule.term, Some(known.revision)));
     let issued = Issued { number: state.number(), term, rule };
     state.pending = Some(Pending { issued, since: now, effect: effect.clone() });
     Action::Run { issued, effect: Box::new(effect) }
+}
+
+/// A ledger that takes no pledge back: one that was to be written before may lie on the disk although nobody heard of it.
+fn keeping_promises(state: &mut State, ledger: Ledger) -> Ledger {
+    let ledger = ledger.pledging(state.pledged);
+    state.pledged = ledger.promise;
+    ledger
 }
 
 #[cfg(test)]

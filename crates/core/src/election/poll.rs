@@ -163,19 +163,20 @@ impl Poll<'_> {
     /// waits for, those are named too who must come back first.
     fn proposal(&self, candidate: Identity) -> Proposal {
         let rule = self.rule;
+        // Also of the primary itself: whoever holds another history, however long, must not follow it and acknowledge.
+        let end = self.pledged.get(&candidate).and_then(|holding| match holding.log {
+            Log::Ends { end, .. } => Some(end.position),
+            Log::Nothing | Log::Closed { .. } | Log::Open { .. } => None,
+        });
         if candidate == rule.primary {
             return Proposal {
                 candidate,
                 voters: rule.voters.clone(),
                 acks: rule.acks,
                 grants: rule.grants,
-                end: None,
+                end,
             };
         }
-        let end = self.pledged.get(&candidate).and_then(|holding| match holding.log {
-            Log::Ends { end, .. } => Some(end.position),
-            Log::Nothing | Log::Closed { .. } | Log::Open { .. } => None,
-        });
         let mut voters: BTreeSet<Identity> = self
             .ranked()
             .map(|(id, _)| id.clone())

@@ -138,6 +138,8 @@ pub struct State {
     pub(super) contact: Contact,
     /// The highest term that the topology has shown to this run of the agent.
     pub(super) seen: Term,
+    /// The highest promise that this run of the agent has tried to make durable.
+    pub(super) pledged: Term,
     pub(super) alarm: Option<Moment>,
     pub(super) defects: Defects,
 }
@@ -186,6 +188,7 @@ impl State {
             short: None,
             contact: Contact::default(),
             seen: Term(0),
+            pledged: Term(0),
             alarm: None,
             defects: Defects::default(),
         }

@@ -163,6 +163,15 @@ fn a_killed_primary_without_enough_voters_must_lead_itself() {
 }
 
 #[test]
+fn an_old_primary_that_leads_again_says_where_its_log_ends() {
+    let mut story = coordinator();
+    story.told('a', pledged(5, ends(4, 5, 490)));
+    story.pass(Duration::from_secs(2));
+    let chosen = story.swapping().proposal.clone().unwrap();
+    assert_eq!((chosen.candidate, chosen.end), (identity('a'), Some(LogPosition(490))));
+}
+
+#[test]
 fn an_empty_volume_counts_for_nothing() {
     let mut story = coordinator();
     story.told('c', pledged(5, Log::Nothing));
@@ -203,6 +212,18 @@ fn a_recruit_ends_its_stream_pledges_and_then_answers() {
     );
     story.told('a', Message::Beat { term: Term(4), at: story.now });
     assert!(!matches!(story.last_to('a'), Some(Message::Grant { .. })), "and nothing more is granted");
+}
+
+#[test]
+fn a_pledge_whose_writing_nobody_heard_the_end_of_is_not_taken_back() {
+    let mut story = standby();
+    story.told('c', Message::Recruit { term: Term(5) });
+    story.until(EffectKind::WriteLedger);
+    story.answer(Outcome::Failed { reason: "the disk took too long".to_owned(), retryable: true });
+    story.dies(false);
+    story.pass(Duration::from_secs(5));
+    let Effect::WriteLedger(ledger) = story.effect() else { panic!("{:?}", story.effect()) };
+    assert_eq!((ledger.starts, ledger.promise), (3, Term(5)), "a start is counted, under the rule of term 4");
 }
 
 #[test]
