@@ -21,6 +21,8 @@ pub enum Volume {
         timeline: Timeline,
         /// If it was stopped in order as a primary: where its last record, the shutdown checkpoint, begins.
         closed: Option<LogPosition>,
+        /// Whether a rewind of it was begun: until a server has started on it that follows, it is no database and holds nothing.
+        torn: bool,
     },
 }
 

@@ -102,8 +102,9 @@ pub trait Engine: Send + Sync + 'static {
     /// Takes from the data what the peer's history does not have, so that it can follow the peer; nothing, if there is nothing. The server
     /// must not run; the data of one that was killed is recovered first. The peer is a primary, promoted as lately as may be.
     ///
-    /// What is interrupted may be asked for again, with the same peer in the same term. With another it can never be ended, which is
-    /// [`EngineError::Volume`]: the member needs a new copy on a new volume.
+    /// From when it begins to write until the next start of a server, [`Engine::inspect`] says that the data is torn: cut back, it is whole only
+    /// with what the peer's log goes on with. What is interrupted may be asked for again, with the same peer in the same term. With another it
+    /// can never be ended, which is [`EngineError::Volume`]: the member needs a new copy on a new volume.
     async fn rewind(&self, peer: &Peer) -> Result<(), EngineError>;
 
     /// Points a running standby at a peer, or at nobody; durable on disk before it takes effect.

@@ -96,10 +96,7 @@ impl Engine for Postgres {
             Boot::Alone => None,
             Boot::Following(peer) => Some(peer),
         };
-        if let Some(peer) = rewind::interrupted(&self.place)? {
-            // Half of one history and half of another: nothing starts on it before it is whole.
-            rewind::rewind(&self.place, &peer).await?;
-        }
+        rewind::settle(&self.place).await?;
         keys::refresh(&self.place)?;
         start::prepare(&self.place, source).await?;
         settings::write_term(&self.place, settings)?;

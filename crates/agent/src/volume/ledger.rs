@@ -53,8 +53,6 @@ struct PromiseFile {
     starts: u64,
     promise: Term,
     lineage: Vec<Era>,
-    #[serde(default)]
-    rewinding: bool,
 }
 
 impl LedgerFile {
@@ -90,17 +88,15 @@ impl LedgerFile {
             };
         };
         let mut ledger = Ledger::new(cluster, identity);
-        if let Some(PromiseFile { version: _, starts, promise, lineage, rewinding }) = read(&self.promise())?
-        {
+        if let Some(PromiseFile { version: _, starts, promise, lineage }) = read(&self.promise())? {
             (ledger.starts, ledger.promise, ledger.lineage) = (starts, promise, lineage);
-            ledger.rewinding = rewinding;
         }
         Ok(Some(ledger))
     }
 
     /// Makes it durable. Returns only when it would survive the loss of power.
     pub fn write(&self, ledger: &Ledger) -> Result<(), LedgerError> {
-        let Ledger { cluster, identity, starts, promise, lineage, rewinding } = ledger.clone();
+        let Ledger { cluster, identity, starts, promise, lineage } = ledger.clone();
         match read::<WhoseFile>(&self.whose()) {
             Ok(Some(known)) if known.cluster == cluster && known.identity == identity => {}
             Ok(Some(known)) => return Err(LedgerError::Foreign(known.identity)),
@@ -109,7 +105,7 @@ impl LedgerFile {
                 return Err(LedgerError::Write { path: self.whose(), source: io::Error::other(reason) });
             }
         }
-        put(&self.promise(), &PromiseFile { version: VERSION, starts, promise, lineage, rewinding })
+        put(&self.promise(), &PromiseFile { version: VERSION, starts, promise, lineage })
     }
 }
 
@@ -145,10 +141,7 @@ mod tests {
         let identity =
             Identity { member: MemberId::new("orders-aaaaa").unwrap(), claim: ClaimUid::new("c1").unwrap() };
         let era = Era { term: Term(3), timeline: Timeline(4), start: Some(LogPosition(5)) };
-        Ledger::new(ClusterUid::new("u1").unwrap(), identity)
-            .entering(era, Timeline(4))
-            .counting_a_start()
-            .rewinding()
+        Ledger::new(ClusterUid::new("u1").unwrap(), identity).entering(era, Timeline(4)).counting_a_start()
     }
 
     #[test]

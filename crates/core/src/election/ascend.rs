@@ -208,7 +208,7 @@ fn establish(
     system: &str,
 ) -> Step {
     let rule = &known.rule;
-    if let Some(step) = enter(state, rule.term, status.timeline, start) {
+    if let Some(step) = enter(state, rule.term, status.timeline, Some(start)) {
         return step;
     }
     if rule.phase == Phase::Bootstrapping {
@@ -306,10 +306,15 @@ fn propose(intent: &Intent, known: &KnownRule, proposal: Proposal) -> Step {
     })
 }
 
-/// Enters where the term's timeline begins into the ledger, if it is not there yet.
-pub(super) fn enter(state: &State, term: Term, timeline: Timeline, start: LogPosition) -> Option<Step> {
+/// Enters the term's era into the ledger, if it is not there yet.
+pub(super) fn enter(
+    state: &State,
+    term: Term,
+    timeline: Timeline,
+    start: Option<LogPosition>,
+) -> Option<Step> {
     let ledger = state.notes.ledger()?;
-    let era = Era { term, timeline, start: Some(start) };
+    let era = Era { term, timeline, start };
     let entered = ledger.era(term) == Some(&era);
     (!entered).then(|| Step::act(Effect::WriteLedger(ledger.clone().entering(era, timeline))))
 }

@@ -48,8 +48,8 @@ pub(super) fn turn(state: &State, known: &KnownRule) -> Option<Moment> {
     };
     let able = *rule.leader() != *me
         && state.stopping == Stopping::No
-        && state.notes.ledger().is_some_and(|ledger| !ledger.rewinding && ledger.promise <= rule.term)
-        && matches!(state.volume, Some(Volume::Present { .. }))
+        && state.notes.ledger().is_some_and(|ledger| ledger.promise <= rule.term)
+        && matches!(state.volume, Some(Volume::Present { torn: false, .. }))
         && state.is_announced();
     let wait = STAGGER.saturating_mul(u32::try_from(rank).unwrap_or(u32::MAX));
     lost_at(state).filter(|_| able).map(|at| at.after(wait))

@@ -36,7 +36,9 @@ pub(super) fn step(
     match (&state.server, volume) {
         (Server::Unknown, _) => Step::Wait(Wait::Warden),
         (Server::Down(_), Volume::Empty) => copy(state, intent, rule, peer),
-        (Server::Down(down), Volume::Present { .. }) => down_with_data(state, intent, known, down, peer),
+        (Server::Down(down), Volume::Present { torn, .. }) => {
+            down_with_data(state, intent, known, down, *torn, peer)
+        }
         (Server::Up(up), _) => stream(state, intent, known, up, peer, now),
     }
 }
@@ -90,38 +92,32 @@ fn down_with_data(
     intent: &Intent,
     known: &KnownRule,
     down: &Down,
+    torn: bool,
     peer: Option<Result<Peer, Wait>>,
 ) -> Step {
-    let Some(ledger) = state.notes.ledger() else {
-        return Step::Wait(Wait::Refused(Refusal::NoLedger));
-    };
     match (known.rule.phase, peer) {
-        (Phase::Serving | Phase::Electing, Some(Ok(peer))) if down.diverged || ledger.rewinding => {
-            rewind(intent, known, ledger, down, peer)
+        (Phase::Serving | Phase::Electing, Some(Ok(peer))) if down.diverged || down.rewound || torn => {
+            rewind(state, intent, known, down, peer)
         }
         (Phase::Electing, None) => Step::Wait(no_leader(&known.rule)),
-        (_, _) if ledger.rewinding => Step::Wait(no_leader(&known.rule)),
+        (_, _) if torn => Step::Wait(no_leader(&known.rule)),
         (Phase::Bootstrapping | Phase::Serving | Phase::Electing | Phase::Switching, peer) => {
             boot(state, intent, known, peer)
         }
     }
 }
 
-/// Data that holds what the primary's does not is cut back to where it left the primary's history. It is noted first, because what lies
-/// there in between is no database.
-fn rewind(intent: &Intent, known: &KnownRule, ledger: &Ledger, down: &Down, peer: Peer) -> Step {
+/// Data that holds what the primary's does not is cut back to where it left the primary's history, and goes on from there.
+fn rewind(state: &State, intent: &Intent, known: &KnownRule, down: &Down, peer: Peer) -> Step {
     let rule = &known.rule;
-    if !intent.members.contains_key(&ledger.identity.member) {
+    if !intent.members.contains_key(&state.me.identity.member) {
         return Step::Wait(Wait::Leaving);
     }
-    if down.rewound {
-        let era = Era { term: rule.term, timeline: rule.timeline, start: rule.branched };
-        return Step::act(Effect::WriteLedger(ledger.clone().entering(era, rule.timeline)));
+    if !down.rewound {
+        return Step::act(Effect::Rewind(peer));
     }
-    if !ledger.rewinding {
-        return Step::act(Effect::WriteLedger(ledger.clone().rewinding()));
-    }
-    Step::act(Effect::Rewind(peer))
+    ascend::enter(state, rule.term, rule.timeline, rule.branched)
+        .unwrap_or_else(|| start(state, Boot::Following(peer), settings(intent, known), Quorum::Nobody))
 }
 
 /// A server that belongs to the term starts as its follower; any other starts alone and is looked at first.
@@ -188,7 +184,8 @@ fn attached(
 ) -> Step {
     let rule = &known.rule;
     // Where the timeline begins is known only when the primary serves on it; from then on it stands in the ledger.
-    if let Some(step) = rule.branched.and_then(|start| ascend::enter(state, rule.term, rule.timeline, start))
+    if let Some(step) =
+        rule.branched.and_then(|start| ascend::enter(state, rule.term, rule.timeline, Some(start)))
     {
         return step;
     }

@@ -22,9 +22,6 @@ pub struct Ledger {
     pub promise: Term,
     /// Which log belongs to which term, oldest first.
     pub lineage: Vec<Era>,
-    /// Whether the data is being cut back to a primary's history: until that has come to its end it is no database, and holds nothing.
-    #[serde(default)]
-    pub rewinding: bool,
 }
 
 /// The part of the log that belongs to one term. A timeline's number is used once in a cluster, so that either names the other.
@@ -45,7 +42,7 @@ const KEPT_ERAS: usize = 64;
 impl Ledger {
     /// The ledger of a volume that holds nothing yet.
     pub fn new(cluster: ClusterUid, identity: Identity) -> Self {
-        Self { cluster, identity, starts: 0, promise: Term(0), lineage: Vec::new(), rewinding: false }
+        Self { cluster, identity, starts: 0, promise: Term(0), lineage: Vec::new() }
     }
 
     /// The era of the newest term.
@@ -77,18 +74,10 @@ impl Ledger {
         self.lineage.iter().rev().find(|era| era.timeline == timeline).map_or(Term(0), |era| era.term)
     }
 
-    /// With the note that the data is being cut back.
-    #[must_use]
-    pub fn rewinding(mut self) -> Self {
-        self.rewinding = true;
-        self
-    }
-
     /// With no log on the volume any more. The pledge stands.
     #[must_use]
     pub fn emptied(mut self) -> Self {
         self.lineage.clear();
-        self.rewinding = false;
         self
     }
 
@@ -100,7 +89,6 @@ impl Ledger {
     #[must_use]
     pub fn entering(mut self, era: Era, reached: Timeline) -> Self {
         self = self.pledging(era.term);
-        self.rewinding = false;
         self.lineage.retain(|kept| {
             let begun_before = match (kept.start, era.start) {
                 (Some(kept), Some(new)) => kept < new,

@@ -29,7 +29,7 @@ pub(super) fn step(state: &State, intent: &Intent, known: &KnownRule, term: Term
                 return Some(step);
             }
         }
-        (Server::Down(_), Volume::Present { .. }) if !led(state, known) && !ledger.rewinding => {
+        (Server::Down(_), Volume::Present { torn: false, .. }) if !led(state, known) => {
             // Where its log ends is told by the server alone.
             return Some(start(state, Boot::Alone, settings(intent, known), Quorum::Nobody));
         }
@@ -61,12 +61,12 @@ pub(super) fn holding(state: &State, known: &KnownRule, now: Moment) -> Option<H
     let granted = state.contact.granted.map_or(LEASE, |at| LEASE.saturating_sub(now.since(at)));
     let (log, system) = match (state.volume.as_ref()?, &state.server) {
         (Volume::Empty, _) => (Log::Nothing, None),
-        (Volume::Present { .. }, _) if ledger.rewinding => (Log::Nothing, None),
+        (Volume::Present { torn: true, .. }, _) => (Log::Nothing, None),
         (Volume::Present { system, .. }, Server::Up(up)) => {
             let end = end(state, ledger, up).filter(|_| !up.writes())?;
             (Log::Ends { term: ledger.term_of(end.timeline), end }, Some(system.clone()))
         }
-        (Volume::Present { system, timeline, closed }, Server::Down(_)) if led(state, known) => {
+        (Volume::Present { system, timeline, closed, torn: false }, Server::Down(_)) if led(state, known) => {
             let term = ledger.term_of(*timeline);
             let log = closed.map_or_else(
                 || open(state, ledger, *timeline),

@@ -44,7 +44,7 @@ pub(super) fn step(state: &State, intent: &Intent, known: &KnownRule, volume: &V
     let rule = &known.rule;
     let notes = rule
         .branched
-        .and_then(|start| ascend::enter(state, rule.term, rule.timeline, start))
+        .and_then(|start| ascend::enter(state, rule.term, rule.timeline, Some(start)))
         .unwrap_or(Step::Rest);
     let voters = voters(state, intent, known, up, status.position, now);
     if let Force::Unknown = up.force {

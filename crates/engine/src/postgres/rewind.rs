@@ -1,9 +1,9 @@
 //! Taking back what a former primary's data has and its successor's history has not.
 //!
 //! `pg_rewind` leaves the data unusable if it is broken off, so it runs only after a run that writes nothing has found that it can
-//! be done. From then on until its end a note lies beside the data: no server starts on it. With the note lie copies of what the rewind
-//! reads of the data's own log, because it truncates all files that the source has too before it fills them. With them it can be repeated,
-//! but only against the same source in the same term: what was copied so far holds what another may have lost.
+//! be done. From then on until a server starts on it a note lies beside the data: what lies there is no database by itself. With the note lie
+//! copies of what the rewind reads of the data's own log, because it truncates all files that the source has too before it fills them. With
+//! them it can be repeated, but only against the same source in the same term: what was copied so far holds what another may have lost.
 //!
 //! `pg_rewind` wants a database that was stopped in order. It would make one of any other by `postgres --single`, which refuses to be a
 //! standby, and is a primary otherwise: it adds to the log. Here the server is started as the standby that it always is, pointed
@@ -31,10 +31,23 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Towards whom a rewind was begun.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Note {
+pub(super) struct Note {
     member: MemberId,
     address: String,
     term: Term,
+    /// Whether it has come to its end.
+    #[serde(default)]
+    done: bool,
+}
+
+impl Note {
+    fn of(peer: &Peer, done: bool) -> Self {
+        Self { member: peer.member.clone(), address: peer.address.clone(), term: peer.term, done }
+    }
+
+    fn peer(&self) -> Peer {
+        Peer { member: self.member.clone(), address: self.address.clone(), term: self.term }
+    }
 }
 
 /// What a run that writes nothing found.
@@ -54,26 +67,45 @@ fn note(place: &PostgresPlace) -> PathBuf {
     folder(place).join("source.json")
 }
 
-/// Towards whom a rewind was begun that did not come to its end.
-pub(super) fn interrupted(place: &PostgresPlace) -> Result<Option<Peer>, EngineError> {
+/// The rewind that was begun and that no server has gone on from.
+pub(super) fn begun(place: &PostgresPlace) -> Result<Option<Note>, EngineError> {
     let path = note(place);
     let Some(written) = files::read(&path)? else { return Ok(None) };
-    let Note { member, address, term } = serde_json::from_str(&written)
-        .map_err(|error| EngineError::Volume(format!("{} cannot be read: {error}", text(&path))))?;
-    Ok(Some(Peer { member, address, term }))
+    serde_json::from_str(&written)
+        .map(Some)
+        .map_err(|error| EngineError::Volume(format!("{} cannot be read: {error}", text(&path))))
+}
+
+fn write(place: &PostgresPlace, content: &Note) -> Result<(), EngineError> {
+    let written = serde_json::to_vec(content)
+        .map_err(|error| files::failed("rendering", &note(place))(error.into()))?;
+    files::write(&note(place), &written)
+}
+
+/// Ends a rewind that was begun, and forgets it: a server starts on the data now.
+pub(super) async fn settle(place: &PostgresPlace) -> Result<(), EngineError> {
+    let Some(before) = begun(place)? else { return Ok(()) };
+    // Half of one history and half of another: nothing starts on it before it is whole.
+    rewind(place, &before.peer()).await?;
+    files::remove(&note(place))?;
+    files::remove_folder(&folder(place))
 }
 
 /// Rewinds the data to where its history left the peer's, or goes on with that.
 pub(super) async fn rewind(place: &PostgresPlace, peer: &Peer) -> Result<(), EngineError> {
     keys::refresh(place)?;
     volume::clear_remains(place).await?;
-    match interrupted(place)? {
+    match begun(place)? {
         None => first(place, peer).await,
         Some(before) if (&before.member, before.term) == (&peer.member, peer.term) => {
-            again(place, peer).await
+            if before.done {
+                Ok(())
+            } else {
+                again(place, peer).await
+            }
         }
         Some(before) => Err(EngineError::Volume(format!(
-            "a rewind to {} in term {} was broken off and cannot be ended with {} in term {}: give the member a new claim",
+            "a rewind to {} in term {} was broken off, and the data cannot go on with {} in term {}: give the member a new claim",
             before.member, before.term, peer.member, peer.term
         ))),
     }
@@ -95,12 +127,9 @@ async fn first(place: &PostgresPlace, peer: &Peer) -> Result<(), EngineError> {
         }
     };
     put_aside(place, &control, shared)?;
-    let Peer { member, address, term } = peer.clone();
-    let written = serde_json::to_vec(&Note { member, address, term })
-        .map_err(|error| files::failed("rendering", &note(place))(error.into()))?;
-    files::write(&note(place), &written)?;
+    write(place, &Note::of(peer, false))?;
     pg_rewind(place, peer, &[]).await?;
-    finish(place)
+    write(place, &Note::of(peer, true))
 }
 
 async fn again(place: &PostgresPlace, peer: &Peer) -> Result<(), EngineError> {
@@ -113,12 +142,7 @@ async fn again(place: &PostgresPlace, peer: &Peer) -> Result<(), EngineError> {
         put_back(place)?;
         pg_rewind(place, peer, &[]).await?;
     }
-    finish(place)
-}
-
-fn finish(place: &PostgresPlace) -> Result<(), EngineError> {
-    files::remove(&note(place))?;
-    files::remove_folder(&folder(place))
+    write(place, &Note::of(peer, true))
 }
 
 fn step(peer: &Peer) -> String {

@@ -34,12 +34,13 @@ pub(super) async fn inspect(place: &PostgresPlace) -> Result<Volume, EngineError
         )));
     }
     let control = control::read(place).await?;
+    let torn = rewind::begun(place)?.is_some();
     let closed = match control.ended {
         // Beside a rewind that was broken off it says nothing of what the data is now.
-        Ended::Primary(at) if rewind::interrupted(place)?.is_none() => Some(at),
+        Ended::Primary(at) if !torn => Some(at),
         Ended::Primary(_) | Ended::Standby | Ended::Otherwise => None,
     };
-    Ok(Volume::Present { system: control.system, timeline: control.timeline, closed })
+    Ok(Volume::Present { system: control.system, timeline: control.timeline, closed, torn })
 }
 
 /// Makes a new database.

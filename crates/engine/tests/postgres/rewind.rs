@@ -40,6 +40,10 @@ fn rewinding() -> Vec<String> {
     found.map(|process| process.file_name().to_string_lossy().into_owned()).collect()
 }
 
+async fn torn(member: &Member) -> bool {
+    matches!(member.engine.inspect().await.unwrap(), Volume::Present { torn: true, .. })
+}
+
 /// Starts the member as a follower of term 2, and sees that it follows and holds what the leader holds.
 async fn follows(leader: &Member, member: &mut Member) {
     member.start(&Boot::Following(leader.peer(Term(2))), &settings(2), &Quorum::Nobody).await;
@@ -63,9 +67,10 @@ fn a_killed_primary_loses_its_tail_and_follows() {
         assert_eq!(new.superuser("SELECT timeline_id FROM pg_control_checkpoint()").await, "2");
         let source = new.peer(Term(2));
         old.engine.rewind(&source).await.unwrap();
-        assert!(!old.data.join("rewind").exists());
+        assert!(torn(old).await, "it is whole only with what the new one's log goes on with");
         old.engine.rewind(&source).await.unwrap();
         follows(new, old).await;
+        assert!(!torn(old).await);
         signal("CONT", &checkpointer);
         // A standby that was ahead of the one that leads now, and that was killed too.
         third.engine.rewind(&source).await.unwrap();
@@ -131,10 +136,10 @@ fn a_rewind_that_is_broken_off_is_ended_or_nothing_starts() {
             std::mem::forget(rewind);
         };
         broken().await;
-        let Volume::Present { closed, .. } = old.engine.inspect().await.unwrap() else {
+        let Volume::Present { closed, torn, .. } = old.engine.inspect().await.unwrap() else {
             panic!("a database")
         };
-        assert_eq!(closed, None);
+        assert_eq!((closed, torn), (None, true));
         // What it reads of its own log is truncated sooner or later.
         let folder = old.data.join("pgdata/pg_wal");
         let kept = fs::read_dir(old.data.join("rewind")).unwrap().flatten().map(|entry| entry.file_name());

@@ -97,6 +97,7 @@ impl Member {
             system: data.system.clone(),
             timeline: data.timeline(),
             closed: data.closed,
+            torn: false,
         })
     }
 

@@ -15,7 +15,7 @@ mod release;
 mod server;
 mod stream;
 
-pub use fleet::{Data, Databases, Disk};
+pub use fleet::{Data, Databases, Disk, Torn};
 pub use log::{Body, Branch, End, Log, Record};
 pub use release::{Commit, Committed};
 pub use server::{Role, Sender, Server, Source, Wait};

@@ -1,6 +1,7 @@
 //! What a run is judged by beside its single steps: that writes resume when nothing is in their way, and that in the end all is as it should be.
 
 use super::clock::Time;
+use super::database::Torn;
 use super::facts::Promise;
 use super::happening::Happening;
 use super::names::Who;
@@ -79,8 +80,7 @@ impl World {
 
     pub(super) fn holds_data(&self, who: Who) -> bool {
         self.databases.disks.get(&who).is_some_and(|disk| {
-            disk.data.as_ref().is_some_and(|data| !data.torn)
-                && disk.ledger.as_ref().is_some_and(|ledger| !ledger.rewinding)
+            disk.ledger.is_some() && disk.data.as_ref().is_some_and(|data| data.torn == Torn::No)
         })
     }
 

@@ -55,13 +55,7 @@ pub(super) fn effect(effect: &Effect) -> String {
         Effect::WriteLedger(ledger) => {
             let eras: Vec<String> =
                 ledger.lineage.iter().map(|era| format!("{}/{}", era.term, era.timeline)).collect();
-            let rewinding = if ledger.rewinding { ", rewinding" } else { "" };
-            format!(
-                "{kind}: promise {}, starts {}, eras {}{rewinding}",
-                ledger.promise,
-                ledger.starts,
-                eras.join(" ")
-            )
+            format!("{kind}: promise {}, starts {}, eras {}", ledger.promise, ledger.starts, eras.join(" "))
         }
         Effect::Clone(from) | Effect::Rewind(from) => format!("{kind} from {}", peer(from)),
         Effect::Start { boot, settings, quorum } => {

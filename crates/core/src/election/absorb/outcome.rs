@@ -106,8 +106,15 @@ fn done(state: &mut State, outcome: Outcome, asked: Moment, now: Moment) {
             };
             up.settings = Some(settings);
             state.server = Server::Up(Box::new(up));
+            if let Some(Volume::Present { torn, .. }) = &mut state.volume {
+                *torn = false;
+            }
         }
         Outcome::AccessEnsured(wanted) => state.access = Some(wanted),
+        // What the watch told since is newer than the swap's own outcome.
+        Outcome::RuleSwapped { known, .. } if topology::is_late(state, &known) => {
+            state.contact.unsure = false;
+        }
         Outcome::RuleSwapped { known, route } => {
             state.contact.unsure = false;
             let serving = known.rule.phase == crate::topology::Phase::Serving;

@@ -42,9 +42,14 @@ pub(super) fn absorb(state: &mut State, news: News) {
 
 /// The rule, unless it is a late word.
 pub(super) fn newer(state: &mut State, known: Option<KnownRule>) {
-    if known.as_ref().is_none_or(|known| known.revision >= revision(state)) {
+    if known.as_ref().is_none_or(|known| !is_late(state, known)) {
         rule(state, known);
     }
+}
+
+/// Whether a newer rule is known already, which will not be told again.
+pub(super) fn is_late(state: &State, known: &KnownRule) -> bool {
+    known.revision < revision(state)
 }
 
 fn revision(state: &State) -> RuleRevision {
@@ -68,9 +73,9 @@ pub(super) fn listed(state: &mut State, view: View) {
     rule(state, known);
 }
 
-/// Everything, as it was read after somebody else's write was met. The watch may have told of something newer since, and will not tell it again.
+/// Everything, as it was read after somebody else's write was met. The watch may have told of something newer since.
 pub(super) fn conflicting(state: &mut State, view: View) {
-    if view.rule.as_ref().is_some_and(|known| known.revision < revision(state)) {
+    if view.rule.as_ref().is_some_and(|known| is_late(state, known)) {
         return;
     }
     listed(state, view);

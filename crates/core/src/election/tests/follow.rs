@@ -92,25 +92,42 @@ fn a_log_that_went_another_way_is_never_attached(#[case] timeline: u32, #[case] 
     assert_eq!(story.succeeds(), Effect::Detach);
     assert_eq!(story.effect(), &Effect::Stop(Run(1)), "never attached");
     let done = story.until(EffectKind::Rewind);
-    assert_eq!(done, [EffectKind::Stop, EffectKind::Inspect, EffectKind::WriteLedger]);
-    assert!(story.state.notes.ledger().unwrap().rewinding, "noted before anything is cut");
+    assert_eq!(done, [EffectKind::Stop, EffectKind::Inspect]);
     assert_eq!(story.effect(), &Effect::Rewind(peer(5)));
     story.until(EffectKind::Start);
     assert!(matches!(story.effect(), Effect::Start { boot: Boot::Following(_), .. }));
-    assert!(!story.state.notes.ledger().unwrap().rewinding);
 }
 
 #[test]
 fn data_that_was_being_cut_back_when_the_agent_died_is_cut_back_again_and_never_started() {
-    let notes = Notes::Present(ledger('b').rewinding());
-    let mut story = Story::started('b', notes, present(), view(Some(next_term())));
+    let notes = Notes::Present(ledger('b'));
+    let mut story = Story::started('b', notes, torn(), view(Some(next_term())));
     assert_eq!(story.effect(), &Effect::Rewind(peer(5)));
     story.answer(Outcome::Failed { reason: "the source went away".to_owned(), retryable: true });
     story.settles();
-    while story.doing.is_none() {
-        story.pass(Duration::from_millis(100));
-    }
+    story.pass(Duration::from_secs(60));
     assert_eq!(story.effect(), &Effect::Rewind(peer(5)));
+    story.told('c', Message::Recruit { term: Term(6) });
+    story.answer(Outcome::Failed { reason: "the source went away".to_owned(), retryable: true });
+    story.settles();
+    let holding = Holding { log: Log::Nothing, granted: Duration::ZERO, system: None };
+    assert_eq!(story.last_to('c'), Some(&Message::Pledged { term: Term(6), holding }));
+}
+
+#[test]
+fn data_whose_rewind_never_began_to_write_still_counts_when_its_source_is_lost() {
+    let mut story = Story::started('b', Notes::Present(ledger('b')), present(), view(Some(next_term())));
+    story.until(EffectKind::Start);
+    story.succeeds();
+    story.status(standby_status(5, 501, false));
+    story.until(EffectKind::Rewind);
+    story.answer(Outcome::Failed { reason: "the source went away".to_owned(), retryable: true });
+    story.told('c', Message::Recruit { term: Term(6) });
+    story.until(EffectKind::Start);
+    assert!(
+        matches!(story.effect(), Effect::Start { boot: Boot::Alone, .. }),
+        "its log is asked for its end"
+    );
 }
 
 #[test]

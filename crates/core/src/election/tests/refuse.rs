@@ -52,7 +52,7 @@ fn ruled(change: impl FnOnce(&mut Rule)) -> View {
 )]
 #[case::a_database_of_nobody(Notes::Absent, present(), view(Some(rule())), Refusal::NoLedger)]
 #[case::another_system(
-    with(|_| ()), Volume::Present { system: "9".to_owned(), timeline: crate::Timeline(5), closed: None }, view(Some(rule())),
+    with(|_| ()), Volume::Present { system: "9".to_owned(), timeline: crate::Timeline(5), closed: None, torn: false }, view(Some(rule())),
     Refusal::OtherSystem { rule: SYSTEM.to_owned(), volume: "9".to_owned() }
 )]
 #[case::rolled_back(

@@ -37,9 +37,7 @@ fn a_volume_of_no_use_is_told(#[case] notes: Notes, #[case] view: View, #[case] 
 #[test]
 fn a_rewind_that_cannot_succeed_is_told_and_one_that_may_is_not() {
     for (retryable, expected) in [(true, false), (false, true)] {
-        let mut notes = ledger('b');
-        notes.rewinding = true;
-        let mut story = Story::started('b', Notes::Present(notes), present(), view(Some(rule())));
+        let mut story = Story::started('b', Notes::Present(ledger('b')), torn(), view(Some(rule())));
         story.until(EffectKind::Rewind);
         story.answer(Outcome::Failed { reason: "half of another history".to_owned(), retryable });
         assert_eq!(said(&story).is_some(), expected);

@@ -225,6 +225,21 @@ fn a_primary_whose_volume_is_empty_waits_for_a_person() {
 }
 
 #[test]
+fn the_late_word_of_a_swap_hides_nothing_newer_that_the_watch_told() {
+    let mut story = pod_restarted();
+    let swapped = story.swapping().clone();
+    let Effect::SwapRule { route, .. } = story.effect().clone() else { panic!("{:?}", story.effect()) };
+    let mut other = rule();
+    (other.term, other.primary, other.timeline) = (Term(6), identity('b'), Timeline(7));
+    story.rule(other, 42);
+    story.answer(Outcome::RuleSwapped {
+        known: KnownRule { rule: swapped, revision: RuleRevision(41) },
+        route,
+    });
+    assert_eq!((story.state.term(), story.state.primary()), (Term(6), Some(&member('b'))));
+}
+
+#[test]
 fn a_swap_that_somebody_else_overtook_is_decided_anew_from_what_the_topology_holds() {
     let mut story = pod_restarted();
     let mut other = rule();

@@ -123,12 +123,22 @@ pub(super) fn ledger(name: char) -> Ledger {
 }
 
 pub(super) fn present() -> Volume {
-    Volume::Present { system: SYSTEM.to_owned(), timeline: Timeline(5), closed: None }
+    Volume::Present { system: SYSTEM.to_owned(), timeline: Timeline(5), closed: None, torn: false }
+}
+
+/// A volume on which a rewind was begun.
+pub(super) fn torn() -> Volume {
+    Volume::Present { system: SYSTEM.to_owned(), timeline: Timeline(5), closed: None, torn: true }
 }
 
 /// The volume of a primary that was stopped in order, and whose last record begins here.
 pub(super) fn closed(position: u64) -> Volume {
-    Volume::Present { system: SYSTEM.to_owned(), timeline: Timeline(5), closed: Some(LogPosition(position)) }
+    Volume::Present {
+        system: SYSTEM.to_owned(),
+        timeline: Timeline(5),
+        closed: Some(LogPosition(position)),
+        torn: false,
+    }
 }
 
 /// A standby's log: the term and timeline of the last of it, and its end.
@@ -194,6 +204,8 @@ pub(super) struct Story {
     pub(super) grants: bool,
     /// What the warden was told last.
     pub(super) lease: Option<Moment>,
+    /// What is found on its volume.
+    volume: Volume,
     revision: i64,
 }
 
@@ -208,6 +220,7 @@ impl Story {
             sent: Vec::new(),
             grants: true,
             lease: None,
+            volume: present(),
             revision: 100,
         }
     }
@@ -218,8 +231,9 @@ impl Story {
         story.hear(Event::Verifier(Some("v1".to_owned())));
         story.hear(Event::Topology(News::Listed(Box::new(view))));
         story.hear(Event::Process(ProcessNews::Absent { latest: Run(0) }));
+        story.volume = volume;
         if let Some((_, Effect::Inspect)) = story.doing {
-            story.answer(Outcome::Inspected(volume));
+            story.succeeds();
         }
         story
     }
@@ -353,8 +367,11 @@ impl Story {
 
     fn outcome(&mut self, effect: &Effect) -> Outcome {
         self.revision += 1;
+        if let Effect::Initialize | Effect::Clone(_) | Effect::Start { .. } = effect {
+            self.volume = present();
+        }
         match effect.clone() {
-            Effect::Inspect => Outcome::Inspected(present()),
+            Effect::Inspect => Outcome::Inspected(self.volume.clone()),
             Effect::WriteLedger(ledger) => Outcome::LedgerWritten(ledger),
             Effect::Initialize => Outcome::Initialized,
             Effect::Clone(_) => Outcome::Cloned,

@@ -1,6 +1,6 @@
 //! What an agent has done to a database: made, copied, started, pointed elsewhere, promoted, stopped, killed, rewound.
 
-use super::fleet::{Data, Databases};
+use super::fleet::{Data, Databases, Torn};
 use super::log::{Body, End, Log};
 use super::release::Commit;
 use super::server::{Role, Server, Source, Wait};
@@ -34,7 +34,7 @@ impl Databases {
             closed: None,
             consistent: End(0),
             led: false,
-            torn: false,
+            torn: Torn::No,
             source: None,
         });
         Ok(())
@@ -51,7 +51,7 @@ impl Databases {
         data.log.cut(flushed);
         // Whoever copies asks for a checkpoint first.
         data.control = data.log.newest();
-        (data.closed, data.source, data.torn, data.led) = (None, None, false, false);
+        (data.closed, data.source, data.torn, data.led) = (None, None, Torn::No, false);
         data.consistent = data.log.end();
         Ok(data)
     }
@@ -77,7 +77,7 @@ impl Databases {
         if mine.system != theirs.system {
             return Err("it is another database");
         }
-        if !mine.torn && !mine.rewinds(&theirs) {
+        if mine.torn == Torn::No && !mine.rewinds(&theirs) {
             return Ok(());
         }
         let parts = mine.log.parts_from(&theirs.log);
@@ -86,7 +86,7 @@ impl Databases {
         mine.log.cut(parts);
         mine.log.receive(&records, theirs.log.history());
         mine.log.flush();
-        (mine.control, mine.closed, mine.torn, mine.led) = (theirs.control, None, false, false);
+        (mine.control, mine.closed, mine.torn, mine.led) = (theirs.control, None, Torn::Rewound, false);
         mine.consistent = mine.log.end();
         Ok(())
     }
@@ -94,7 +94,9 @@ impl Databases {
     /// A rewind begins: if it has anything to do, what lies there is no database until it ends.
     pub fn tear(&mut self, who: Who, source: Who) {
         let (Ok(theirs), Some(mine)) = (self.served(source), self.data_mut(who)) else { return };
-        mine.torn |= mine.rewinds(&theirs);
+        if mine.rewinds(&theirs) {
+            mine.torn = Torn::Begun;
+        }
     }
 
     /// Starts a server, as a standby.
@@ -110,8 +112,10 @@ impl Databases {
             return Err("a server runs already");
         }
         let data = self.data_mut(who).ok_or("there is no data")?;
-        if data.torn {
-            return Err("the data is in the middle of a rewind");
+        match (data.torn, source) {
+            (Torn::Begun, _) => return Err("the data is in the middle of a rewind"),
+            (Torn::Rewound, None) => return Err("the data is whole only when it follows"),
+            (Torn::Rewound, Some(_)) | (Torn::No, _) => data.torn = Torn::No,
         }
         if std::mem::take(&mut data.led) {
             data.consistent = data.log.end();

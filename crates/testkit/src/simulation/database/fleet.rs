@@ -41,10 +41,21 @@ pub struct Data {
     pub consistent: End,
     /// Its last server led.
     pub led: bool,
-    /// A rewind was interrupted: no server starts on it.
-    pub torn: bool,
+    /// How far a rewind of it has come.
+    pub torn: Torn,
     /// Whom its server follows.
     pub source: Option<Source>,
+}
+
+/// How far a rewind has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Torn {
+    /// There is none.
+    No,
+    /// It has begun: no server starts on it.
+    Begun,
+    /// It has ended: a server that follows may start on it.
+    Rewound,
 }
 
 /// All databases of a cluster.
@@ -72,6 +83,7 @@ impl Databases {
             system: data.system.to_string(),
             timeline: data.control,
             closed: data.closed.map(End::position),
+            torn: data.torn != Torn::No,
         })
     }
 
