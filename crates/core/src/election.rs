@@ -110,9 +110,10 @@ fn alarm(state: &State, now: Moment) -> Option<Moment> {
 }
 
 fn issue(state: &mut State, effect: Effect, now: Moment) -> Action {
-    let effect = match effect {
-        Effect::WriteLedger(ledger) => Effect::WriteLedger(keeping_promises(state, ledger)),
-        other => other,
+    let effect = if let Effect::WriteLedger(ledger) = effect {
+        Effect::WriteLedger(keeping_promises(state, ledger))
+    } else {
+        effect
     };
     let known = state.world.view.rule.as_ref();
     let (term, rule) = known.map_or((crate::Term(0), None), |known| (known.rule.term, Some(known.revision)));

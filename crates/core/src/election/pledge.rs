@@ -60,8 +60,7 @@ pub(super) fn holding(state: &State, known: &KnownRule, now: Moment) -> Option<H
     let ledger = state.notes.ledger()?;
     let granted = state.contact.granted.map_or(LEASE, |at| LEASE.saturating_sub(now.since(at)));
     let (log, system) = match (state.volume.as_ref()?, &state.server) {
-        (Volume::Empty, _) => (Log::Nothing, None),
-        (Volume::Present { torn: true, .. }, _) => (Log::Nothing, None),
+        (Volume::Empty | Volume::Present { torn: true, .. }, _) => (Log::Nothing, None),
         (Volume::Present { system, .. }, Server::Up(up)) => {
             let end = end(state, ledger, up).filter(|_| !up.writes())?;
             (Log::Ends { term: ledger.term_of(end.timeline), end }, Some(system.clone()))

@@ -46,7 +46,7 @@ impl Mutant {
         lacks(
             "the candidate is chosen before the recruits are fenced",
             &[Defect::CandidateBeforeFencing],
-            150,
+            500,
         ),
         lacks("the order is by position alone", &[Defect::PositionOnly], 3_000),
         lacks("the term of a log is read from the newest history", &[Defect::TermOfNewestHistory], 500),

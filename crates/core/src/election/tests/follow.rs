@@ -105,7 +105,7 @@ fn data_that_was_being_cut_back_when_the_agent_died_is_cut_back_again_and_never_
     assert_eq!(story.effect(), &Effect::Rewind(peer(5)));
     story.answer(Outcome::Failed { reason: "the source went away".to_owned(), retryable: true });
     story.settles();
-    story.pass(Duration::from_secs(60));
+    story.pass(Duration::from_mins(1));
     assert_eq!(story.effect(), &Effect::Rewind(peer(5)));
     story.told('c', Message::Recruit { term: Term(6) });
     story.answer(Outcome::Failed { reason: "the source went away".to_owned(), retryable: true });
