@@ -10,20 +10,14 @@ mod rest;
 mod throughput;
 
 use crate::install;
-use crate::run::say;
-use anyhow::{Context, Result};
+use crate::run::{self, say};
+use anyhow::Result;
 use berth_e2e_kubernetes::{Progress, packages};
-use std::process::Command;
 
 /// Brings everything up, measures in a process that has the cluster in its environment, and takes it down.
 pub(crate) fn bench() -> Result<()> {
     packages::ensure_benchmark(&Progress::stderr())?;
-    let this = std::env::current_exe().context("this program has no path")?;
-    install::on_a_fresh_cluster(|| {
-        let mut command = Command::new(this);
-        command.arg("bench-figures");
-        command
-    })
+    install::on_a_fresh_cluster([run::itself("bench-figures")?])
 }
 
 /// The measurements, on the cluster that the environment names.

@@ -4,10 +4,9 @@
 
 use crate::install;
 use crate::run::{self, say};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use berth_e2e::chaos::{self, Options, fault};
 use berth_e2e_kubernetes::{Cluster, Progress};
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -62,9 +61,7 @@ impl Arguments {
 pub(crate) fn chaos(arguments: &Arguments) -> Result<()> {
     // A wrong name is told before a Kubernetes is brought up for it.
     let Options { folder, .. } = arguments.options()?;
-    let program: PathBuf = std::env::current_exe().context("this program has no path")?;
-    let mut command = Command::new(program);
-    command.arg("chaos-campaign").args(arguments.words());
+    let mut command = in_a_process(arguments)?;
     let outcome = if arguments.here {
         let cluster = Cluster::attach()?;
         install::environment(&cluster).and_then(|environment| {
@@ -72,10 +69,21 @@ pub(crate) fn chaos(arguments: &Arguments) -> Result<()> {
             run::shown(command)
         })
     } else {
-        install::on_a_fresh_cluster(|| command)
+        install::on_a_fresh_cluster([command])
     };
     say(&format!("The report, the timeline and the members' logs are in {}", folder.display()));
     outcome
+}
+
+/// The campaign that every run of all tests has.
+pub(crate) fn short() -> Result<Command> {
+    in_a_process(&Arguments { minutes: 0, seed: 0, faults: Vec::new(), short: true, here: true })
+}
+
+fn in_a_process(arguments: &Arguments) -> Result<Command> {
+    let mut command = run::itself("chaos-campaign")?;
+    command.args(arguments.words());
+    Ok(command)
 }
 
 /// The campaign, on the cluster that the environment names. Fails if anything is wrong.

@@ -2,18 +2,12 @@
 
 mod story;
 
-use crate::install;
-use anyhow::{Context, Result};
-use std::process::Command;
+use crate::{install, run};
+use anyhow::Result;
 
 /// Brings everything up, runs the story in a process that has the cluster in its environment, and takes it down.
 pub(crate) fn demo() -> Result<()> {
-    let this = std::env::current_exe().context("this program has no path")?;
-    install::on_a_fresh_cluster(|| {
-        let mut command = Command::new(this);
-        command.arg("demo-story");
-        command
-    })
+    install::on_a_fresh_cluster([run::itself("demo-story")?])
 }
 
 /// The story itself, on the cluster that the environment names.

@@ -72,14 +72,16 @@ pub(crate) fn environment(cluster: &Cluster) -> Result<Vec<(OsString, OsString)>
     ])
 }
 
-/// Brings up the local Kubernetes with Berth on it, runs one command there, and takes it all down again, whatever happened.
-pub(crate) fn on_a_fresh_cluster(command: impl FnOnce() -> Command) -> Result<()> {
+/// Brings up the local Kubernetes with Berth on it, runs commands there until one fails, and takes it all down again, whatever happened.
+pub(crate) fn on_a_fresh_cluster(commands: impl IntoIterator<Item = Command>) -> Result<()> {
     let progress = Progress::stderr();
     let cluster = Cluster::up(berth_e2e_kubernetes::Options { progress, ..Default::default() })?;
     let outcome = install(&cluster).and_then(|()| {
-        let mut command = command();
-        command.envs(environment(&cluster)?);
-        run::shown(command)
+        let environment = environment(&cluster)?;
+        commands.into_iter().try_for_each(|mut command| {
+            command.envs(environment.iter().map(|(name, value)| (name, value)));
+            run::shown(command)
+        })
     });
     if outcome.is_err() {
         keep_evidence(&cluster);

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use berth_e2e_kubernetes::{Cluster, Direction, Options, Peer, Progress, image as images};
+use berth_e2e_kubernetes::{Cluster, Direction, Options, Peer, Progress, image as images, packages};
 use clap::{Args, ValueEnum};
 
 use crate::run::say;
@@ -79,6 +79,8 @@ pub(crate) fn up(arguments: Up) -> Result<()> {
     let Up { which: Which { name }, workers, mut images, install } = arguments;
     let began = Instant::now();
     let progress = Progress::stderr();
+    // The images are made before the cluster is: on a fresh machine nothing has looked for the packages yet.
+    packages::ensure(&progress)?;
     images.push(images::postgres17(&progress)?.archive);
     let cluster = Cluster::up(Options { name: name.clone(), workers, images, progress })?;
     if install {

@@ -30,6 +30,13 @@ pub(crate) fn say(text: &str) {
     eprintln!("{text}");
 }
 
+/// A task of this program, for a process of its own: one that has a cluster in its environment.
+pub(crate) fn itself(task: &str) -> Result<Command> {
+    let mut command = Command::new(std::env::current_exe().context("this program has no path")?);
+    command.arg(task);
+    Ok(command)
+}
+
 /// Runs a command to its end, showing it first; an exit code other than 0 is an error that names the command.
 pub(crate) fn shown(mut command: Command) -> Result<()> {
     let line = line_of(&command);

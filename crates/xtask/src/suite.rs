@@ -1,8 +1,9 @@
 //! The suites behind `make check` and `make test`, in the order that finds a mistake soonest.
 
-use crate::{generate, install, run, simulate, tidy};
+use crate::{chaos, generate, install, run, simulate, tidy};
 use anyhow::Result;
 use berth_e2e_kubernetes::{Progress, image, packages, parts};
+use std::process::Command;
 
 /// Everything that needs no cluster.
 pub(crate) fn check() -> Result<()> {
@@ -45,22 +46,30 @@ fn with_defects() -> Result<()> {
     ]))
 }
 
-/// Every test: without a cluster, of the local Kubernetes itself, and the stories on it.
+/// Every test: without a cluster, of the local Kubernetes itself, the stories on it, and a short campaign of faults.
 pub(crate) fn test() -> Result<()> {
     check()?;
     simulate::campaign()?;
     simulate::gate()?;
     storage_driver()?;
     run::shown(run::cargo(&["test", "--package", "berth-e2e-kubernetes", "--locked"]))?;
-    install::on_a_fresh_cluster(|| {
-        // One story at a time: they stop nodes and etcd under each other otherwise.
-        let arguments =
-            ["test", "--package", "berth-e2e", "--locked", "--no-fail-fast", "--", "--test-threads=1"];
-        let mut stories = run::cargo(&arguments);
-        // A story's error tells what was awaited; the stack below it tells nothing more.
-        stories.env("RUST_BACKTRACE", "0");
-        stories
-    })
+    install::on_a_fresh_cluster([stories(), chaos::short()?])
+}
+
+/// The stories, one at a time: they stop nodes and etcd under each other otherwise.
+fn stories() -> Command {
+    let mut stories = run::cargo(&[
+        "test",
+        "--package",
+        "berth-e2e",
+        "--locked",
+        "--no-fail-fast",
+        "--",
+        "--test-threads=1",
+    ]);
+    // A story's error tells what was awaited; the stack below it tells nothing more.
+    stories.env("RUST_BACKTRACE", "0");
+    stories
 }
 
 /// The storage driver of the local Kubernetes is a Go program with tests of its own.

@@ -9,14 +9,13 @@ mod subject;
 mod table;
 
 use crate::install;
-use crate::run::say;
+use crate::run::{self, say};
 use anyhow::{Context, Result};
 use berth_e2e::eventually;
 use berth_e2e_kubernetes::{Progress, packages};
 use crowd::Crowd;
 use patroni::{Patroni, Tuning};
 use std::collections::BTreeMap;
-use std::process::Command;
 use std::time::{Duration, Instant};
 use subject::{Blow, Subject};
 use table::{Part, Row};
@@ -46,17 +45,14 @@ const DEADLINE: Duration = Duration::from_mins(5);
 /// Brings everything up, measures in a process that has the cluster in its environment, and takes it down.
 pub(crate) fn bench(arguments: Arguments) -> Result<()> {
     packages::ensure_benchmark(&Progress::stderr())?;
-    let this = std::env::current_exe().context("this program has no path")?;
     let Arguments { crashes, nodes, switchovers, peer } = arguments;
-    let words = [("crashes", crashes), ("nodes", nodes), ("switchovers", switchovers), ("peer", peer)];
-    install::on_a_fresh_cluster(|| {
-        let mut command = Command::new(this);
-        command.arg("bench-failover-figures");
-        for (name, value) in words {
-            command.arg(format!("--{name}={value}"));
-        }
-        command
-    })
+    let mut command = run::itself("bench-failover-figures")?;
+    for (name, value) in
+        [("crashes", crashes), ("nodes", nodes), ("switchovers", switchovers), ("peer", peer)]
+    {
+        command.arg(format!("--{name}={value}"));
+    }
+    install::on_a_fresh_cluster([command])
 }
 
 /// The measurements, on the cluster that the environment names.

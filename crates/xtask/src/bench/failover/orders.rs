@@ -17,6 +17,8 @@ pub(super) struct Orders {
     /// What is off: the API server, a node.
     headless: bool,
     dark: Option<u8>,
+    /// The term that the last blow ended: what the status says of it is from before the blow.
+    hurt: Option<u64>,
     _place: Place,
 }
 
@@ -28,7 +30,7 @@ impl Orders {
         kubectl::apply(&database.manifest(3, "").replace("size: 512Mi", "size: 4Gi"))?;
         database.wait_ready()?;
         let room = kubernetes::attach()?;
-        Ok(Self { database, room, containers: 0, headless: false, dark: None, _place: place })
+        Ok(Self { database, room, containers: 0, headless: false, dark: None, hurt: None, _place: place })
     }
 
     /// The nodes without which no client could see a failover: those of etcd, which has one member here, and of the proxies.
@@ -86,6 +88,7 @@ impl Subject for Orders {
 
     fn strike(&mut self, blow: Blow) -> Result<()> {
         let primary = self.database.primary()?;
+        self.hurt = Some(self.database.term()?);
         match blow {
             Blow::Process => self
                 .database
@@ -120,6 +123,7 @@ impl Subject for Orders {
     }
 
     fn whole(&mut self) -> Result<bool> {
-        Ok(self.database.condition("Ready")?.is_some_and(|(status, ..)| status == "True"))
+        let ready = self.database.condition("Ready")?.is_some_and(|(status, ..)| status == "True");
+        Ok(ready && Some(self.database.term()?) > self.hurt)
     }
 }
