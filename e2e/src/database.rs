@@ -153,12 +153,21 @@ impl Database {
 
     /// Asks for a planned switchover, as a person does.
     pub fn switch_over(&self) -> Result<()> {
-        let said =
-            Command::new("berth").args(["switchover", &self.tenant_name()]).output().context("berth")?;
+        self.berth("switchover").map(drop)
+    }
+
+    /// What `berth explain` says of it.
+    pub fn explain(&self) -> Result<String> {
+        self.berth("explain")
+    }
+
+    /// What the command says, as a person calls it for this cluster.
+    fn berth(&self, verb: &str) -> Result<String> {
+        let said = Command::new("berth").args([verb, &self.tenant_name()]).output().context("berth")?;
         if !said.status.success() {
-            bail!("berth switchover: {}", String::from_utf8_lossy(&said.stderr));
+            bail!("berth {verb}: {}", String::from_utf8_lossy(&said.stderr));
         }
-        Ok(())
+        Ok(String::from_utf8_lossy(&said.stdout).into_owned())
     }
 
     /// Sets `spec.state`.

@@ -19,6 +19,20 @@ pub fn attach() -> Result<Room> {
     ))
 }
 
+/// A mounted volume of a pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disk {
+    /// The number of its node.
+    pub node: u8,
+    path: String,
+}
+
+impl fmt::Display for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on n{}", self.path, self.node)
+    }
+}
+
 /// A running container, as containerd has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Container {
@@ -75,6 +89,37 @@ impl Room {
     /// Lets them go on.
     pub fn thaw(&self, container: &Container) -> Result<()> {
         self.tasks(container.node, &container.id, &["resume"])
+    }
+
+    /// Where the volume of a claim is mounted for a pod.
+    pub fn disk(&self, pod: &Value, claim: &Value) -> Result<Disk> {
+        let (uid, volume) = (text(&pod["metadata"]["uid"])?, text(&claim["spec"]["volumeName"])?);
+        let path = format!("/var/lib/kubelet/pods/{uid}/volumes/kubernetes.io~csi/{volume}/mount");
+        Ok(Disk { node: self.node_of(pod)?, path })
+    }
+
+    /// Lets no write to a volume end until it is released: reads go on, and no call fails.
+    pub fn hang(&self, disk: &Disk) -> Result<()> {
+        self.fsfreeze(disk, "--freeze")
+    }
+
+    /// Lets writes end again.
+    pub fn release(&self, disk: &Disk) -> Result<()> {
+        self.fsfreeze(disk, "--unfreeze")
+    }
+
+    fn fsfreeze(&self, disk: &Disk, what: &str) -> Result<()> {
+        let ran = self.0.node(disk.node).run(&["fsfreeze", what, &disk.path])?;
+        ensure!(ran.code == Some(0), "fsfreeze {what} of {disk}: {}", ran.stderr);
+        Ok(())
+    }
+
+    /// Does something while a volume takes no write, and releases it whatever came of it.
+    pub fn with_hanging<T>(&self, disk: &Disk, act: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.hang(disk)?;
+        let outcome = act();
+        self.release(disk)?;
+        outcome
     }
 
     /// Loses a node's packets without a word.

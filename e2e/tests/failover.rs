@@ -45,9 +45,14 @@ fn members_fail_over_while_operator_and_api_server_are_away() -> Result<()> {
     let place = Place::new("story-headless")?;
     let (database, writer) = written_to(&place)?;
     let (old, term) = (database.primary()?, database.term()?);
+    let kubernetes = kubernetes::attach()?;
+    let container = kubernetes.container(&database.pods()?[&old], "database")?;
     let operator = deployment::stop("berth-operator")?;
-    kill_postgres(&database, &old)?;
-    writer.wait_for_more(50)?;
+    kubernetes.without_api_server(|| {
+        // The whole container, as a kernel that is out of memory kills it: warden and agent too.
+        kubernetes.kill(&container)?;
+        writer.wait_for_more(50)
+    })?;
     operator.start()?;
     wait_for_another(&database, &writer, &old, term)?;
     database.wait_ready()?;
@@ -73,6 +78,40 @@ fn a_node_without_power_is_failed_over_and_its_member_comes_back_as_a_replica() 
     let (old, term) = (database.primary()?, database.term()?);
     let node = kubernetes.node_of(&database.pods()?[&old])?;
     kubernetes.without_power(node, || wait_for_another(&database, &writer, &old, term).map(drop))?;
+    database.wait_ready()?;
+    ensure!(database.replicas()?.contains(&old), "{old} came back as a replica");
+    writer.finish()?;
+    Ok(())
+}
+
+#[test]
+fn all_nodes_lose_power_at_once_and_the_cluster_comes_back_with_every_row() -> Result<()> {
+    let place = Place::new("story-power-cut")?;
+    let (database, writer) = written_to(&place)?;
+    kubernetes::attach()?.power_cut()?;
+    writer.wait_for_more(50)?;
+    database.wait_ready()?;
+    writer.finish()?;
+    Ok(())
+}
+
+#[test]
+fn a_primary_whose_disk_hangs_is_failed_over_and_says_so() -> Result<()> {
+    let place = Place::new("story-hanging-disk")?;
+    let (database, writer) = written_to(&place)?;
+    let (old, term) = (database.primary()?, database.term()?);
+    let kubernetes = kubernetes::attach()?;
+    let claim = &database.claims()?[&format!("{old}-data")];
+    let disk = kubernetes.disk(&database.pods()?[&old], claim)?;
+    kubernetes.with_hanging(&disk, || {
+        wait_for_another(&database, &writer, &old, term)?;
+        let said = eventually(UNHURRIED, "the member tells what it waits for", || {
+            let said = database.explain()?;
+            Ok(said.contains("disk").then_some(said))
+        })?;
+        ensure!(said.contains(&old), "it names {old}: {said}");
+        Ok(())
+    })?;
     database.wait_ready()?;
     ensure!(database.replicas()?.contains(&old), "{old} came back as a replica");
     writer.finish()?;

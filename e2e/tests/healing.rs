@@ -1,6 +1,6 @@
 //! Things are hurt while a tenant writes: each heals by itself, and nothing that was acknowledged is lost.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use berth_e2e::database::{Database, UNHURRIED, text};
 use berth_e2e::{Place, Writer, eventually, kubernetes};
 
@@ -100,5 +100,29 @@ fn a_replicas_node_loses_power_and_its_member_comes_back_with_it() -> Result<()>
     database.wait_ready()?;
     writer.wait_for_more(20)?;
     writer.finish()?;
+    Ok(())
+}
+
+#[test]
+fn a_member_whose_volume_is_spoilt_is_made_anew_on_another_claim_and_the_old_one_is_kept() -> Result<()> {
+    let place = Place::new("story-spoilt")?;
+    let (database, writer) = written_to(&place)?;
+    let term = database.term()?;
+    let spoilt = database.replicas()?.pop_first().unwrap_or_default();
+    database.in_member(&spoilt, "echo nonsense > /berth/data/berth/ledger.json")?;
+    database.delete_pod(&spoilt, false)?;
+    eventually(UNHURRIED, "another member takes its place", || {
+        let all = database.pods()?;
+        Ok((all.len() == 3 && !all.contains_key(&spoilt)).then_some(()))
+    })?;
+    database.wait_ready()?;
+    let claims = database.claims()?;
+    let kept = claims.get(&format!("{spoilt}-data")).context("the old claim is kept")?;
+    ensure!(kept["metadata"]["deletionTimestamp"].is_null(), "nobody deletes it");
+    assert_eq!(claims.len(), 4, "one claim more, and not one after the other");
+    assert_eq!(database.term()?, term, "the ladder of a replica is no election");
+    writer.wait_for_more(20)?;
+    let record = writer.finish()?;
+    assert_eq!(record.sessions_lost, 0, "tenants do not notice: {:?}", record.errors);
     Ok(())
 }

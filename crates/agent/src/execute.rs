@@ -9,7 +9,7 @@ mod volume;
 
 use crate::peers::Link;
 use crate::supervise::Supervisor;
-use crate::volume::LedgerFile;
+use crate::volume::{LedgerFile, Pulse};
 use berth_core::ClusterUid;
 use berth_core::election::{Effect, Outcome};
 use berth_engine::{Engine, EngineError};
@@ -35,6 +35,8 @@ pub struct Parts {
     pub link: Arc<dyn Link>,
     /// The ledger on the volume.
     pub ledger: LedgerFile,
+    /// Whether the volume takes writes.
+    pub pulse: Pulse,
     /// The file with the owner's verifier.
     pub verifier: PathBuf,
 }

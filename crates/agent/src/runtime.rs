@@ -76,7 +76,7 @@ impl Runtime {
         tasks: TaskTracker,
     ) -> Self {
         let (question, asked) = watch::channel(Question::default());
-        let asking = ask_server(parts.engine.clone(), Clock, asked, events.clone());
+        let asking = ask_server(parts.engine.clone(), parts.pulse.clone(), Clock, asked, events.clone());
         tasks.spawn(asking.instrument(Span::current()));
         Self { parts, state, outlook, tasks, events, question, effect: None, talk: Talk::default() }
     }

@@ -1,10 +1,12 @@
-//! What the agent itself keeps on the data volume: the lock, whose volume it is, and the ledger.
+//! What the agent itself keeps on the data volume: the lock, whose volume it is, the ledger, and a few bytes that show whether the disk works.
 //!
 //! All of it lies in `berth/`, beside the database and never inside it, so that a copy of the database carries none of it along.
 
 mod durable;
 mod ledger;
 mod lock;
+mod pulse;
 
 pub use ledger::{LedgerError, LedgerFile};
 pub use lock::{LockError, VolumeLock};
+pub use pulse::Pulse;

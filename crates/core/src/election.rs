@@ -48,7 +48,7 @@ mod wait;
 
 pub use action::{AccessWanted, Action, Effect, EffectKind, Issued, RuleRevision, Run};
 pub use defect::{Defect, Defects};
-pub use event::{Event, KnownRule, News, Outcome, ProcessNews, View};
+pub use event::{Event, KnownRule, News, Outcome, ProcessNews, Silence, View};
 pub use ledger::{Era, Ledger};
 pub use message::{Holding, LEASE, Log, Message};
 pub use moment::Moment;

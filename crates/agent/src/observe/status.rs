@@ -1,7 +1,9 @@
-//! Asking the server about itself: once a second at rest, often while something is about to change.
+//! Asking the server about itself, and its disk: once a second at rest, often while something is about to change.
 
 use crate::runtime::Clock;
-use berth_core::election::{Event, Moment, Run};
+use crate::volume::Pulse;
+use berth_core::database::LocalStatus;
+use berth_core::election::{Event, Moment, Run, Silence};
 use berth_engine::{Engine, EngineError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +31,7 @@ pub struct Question {
 /// Asks for ever; ends when nobody listens.
 pub async fn ask_server(
     engine: Arc<dyn Engine>,
+    pulse: Pulse,
     clock: Clock,
     mut question: watch::Receiver<Question>,
     events: mpsc::Sender<Event>,
@@ -42,12 +45,11 @@ pub async fn ask_server(
             continue;
         };
         let asked: Moment = clock.now();
-        let answer = match timeout(PATIENCE, engine.status()).await {
-            Ok(Ok(status)) => Ok(status),
-            // The event itself says that there was no answer.
-            Ok(Err(EngineError::NotAnswering(reason))) => Err(reason),
-            Ok(Err(error @ (EngineError::Step { .. } | EngineError::Volume(_)))) => Err(error.to_string()),
-            Err(_) => Err(format!("no answer within {PATIENCE:?}")),
+        // What a server says whose commits never end counts for nothing.
+        let answer = if pulse.hangs(asked) {
+            Err(Silence::DiskHangs)
+        } else {
+            ask(&*engine).await.map_err(Silence::NoAnswer)
         };
         if events.send(Event::Status { run, asked, answer }).await.is_err() {
             return;
@@ -57,5 +59,15 @@ pub async fn ask_server(
         if let Ok(Err(_)) = timeout(pause, question.changed()).await {
             return;
         }
+    }
+}
+
+async fn ask(engine: &dyn Engine) -> Result<LocalStatus, String> {
+    match timeout(PATIENCE, engine.status()).await {
+        Ok(Ok(status)) => Ok(status),
+        // The event itself says that there was no answer.
+        Ok(Err(EngineError::NotAnswering(reason))) => Err(reason),
+        Ok(Err(error @ (EngineError::Step { .. } | EngineError::Volume(_)))) => Err(error.to_string()),
+        Err(_) => Err(format!("no answer within {PATIENCE:?}")),
     }
 }

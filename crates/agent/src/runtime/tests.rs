@@ -4,7 +4,7 @@ use super::*;
 use crate::metrics::Metrics;
 use crate::peers::Link;
 use crate::supervise::{SuperviseError, Supervisor};
-use crate::volume::LedgerFile;
+use crate::volume::{LedgerFile, Pulse};
 use async_trait::async_trait;
 use berth_core::election::{KnownRule, Me, Message, RuleRevision};
 use berth_core::topology::{Admission, Identity, Phase, Route, Rule};
@@ -69,7 +69,8 @@ fn runtime(topology: Arc<dyn Topology>) -> (Runtime, Arc<Noted>, mpsc::Receiver<
     };
     let noted = Arc::new(Noted::default());
     // No effect is done, so that nothing is ever looked for in the folder.
-    let ledger = LedgerFile::new(std::path::Path::new("/nowhere"));
+    let nowhere = std::path::Path::new("/nowhere");
+    let (ledger, pulse) = (LedgerFile::new(nowhere), Pulse::of(nowhere).unwrap());
     let parts = Parts {
         cluster: uid(),
         topology,
@@ -78,6 +79,7 @@ fn runtime(topology: Arc<dyn Topology>) -> (Runtime, Arc<Noted>, mpsc::Receiver<
         link: noted.clone(),
         verifier: "/nowhere/owner.verifier".into(),
         ledger: ledger.clone(),
+        pulse,
     };
     let state = State::new(me, ledger.read());
     let outlook = Outlook::new(&Health::new(), Metrics::default());

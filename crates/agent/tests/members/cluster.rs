@@ -6,7 +6,7 @@ use berth_agent::execute::Parts;
 use berth_agent::metrics::Metrics;
 use berth_agent::observe::{watch_topology, watch_verifier};
 use berth_agent::runtime::{Outlook, Runtime, channel};
-use berth_agent::volume::LedgerFile;
+use berth_agent::volume::{LedgerFile, Pulse};
 use berth_core::election::{Event, Me, State};
 use berth_core::topology::{
     Access, Admission, BootstrapGrant, Durability, DurabilityMode, EngineKind, Identity, Intent, OnLoss,
@@ -169,6 +169,7 @@ impl Cluster {
             supervisor: pod.warden.clone(),
             link: Arc::new(self.wires.link(identity(name))),
             ledger: LedgerFile::new(&volume),
+            pulse: Pulse::of(&volume).unwrap(),
             verifier: self.folder.path().join("owner.verifier"),
         };
         let outlook = Outlook::new(&Health::new(), Metrics::default());

@@ -9,7 +9,7 @@ mod status;
 mod topology;
 
 use super::action::{EffectKind, Run};
-use super::event::{Event, ProcessNews};
+use super::event::{Event, ProcessNews, Silence};
 use super::failure::STEADY;
 use super::lease;
 use super::moment::Moment;
@@ -97,11 +97,13 @@ fn mishap(state: &State, how: &str, asked: bool, now: Moment) -> Option<Mishap> 
         let known = state.world.view.rule.as_ref()?;
         lease::deadline(state, &known.rule).filter(|end| *end <= now)
     };
+    let silence = state.server.up().and_then(|up| up.silent.as_ref()).map(|silence| match silence {
+        Silence::NoAnswer(_) => Mishap::Frozen,
+        Silence::DiskHangs => Mishap::DiskHangs,
+    });
     match state.doing() {
         Some(EffectKind::Stop) => None,
-        Some(EffectKind::Fence) if state.server.up().is_some_and(|up| up.silent.is_some()) => {
-            Some(Mishap::Frozen)
-        }
+        Some(EffectKind::Fence) if silence.is_some() => silence,
         // The warden ends a server at the end of its lease without being told.
         _ if asked && expired().is_some() => Some(Mishap::CutOff),
         _ => Some(Mishap::Ended { how: how.to_owned() }),

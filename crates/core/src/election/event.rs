@@ -27,7 +27,7 @@ pub enum Event {
         /// When it was asked: an answer from before a change says nothing of what came after.
         asked: Moment,
         /// The answer, or why there was none.
-        answer: Result<LocalStatus, String>,
+        answer: Result<LocalStatus, Silence>,
     },
     /// The digest of the owner's verifier as it lies in the file; none while there is no file.
     Verifier(Option<String>),
@@ -65,6 +65,17 @@ pub enum Event {
     StopAsked,
     /// Nothing but that time went by.
     Tick,
+}
+
+/// Why a server does not say anything of itself that counts.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Silence {
+    /// It did not answer.
+    #[error("{0}")]
+    NoAnswer(String),
+    /// Its volume takes no write: it may answer, but no commit of it ends.
+    #[error("its disk hangs: a write to the data volume does not end")]
+    DiskHangs,
 }
 
 /// A rule as it was read.

@@ -11,7 +11,7 @@ use super::{announce, lease};
 use crate::topology::{Phase, Rule};
 use std::time::Duration;
 
-/// How long a primary may leave every question unanswered: two askings, each given three seconds.
+/// How long a primary may leave every question unanswered: two askings, each given three seconds. A disk that hangs is told after five more.
 const FROZEN_PRIMARY: Duration = Duration::from_secs(6);
 /// How long a standby may.
 const FROZEN_STANDBY: Duration = Duration::from_secs(20);

@@ -3,6 +3,7 @@
 //! The texts hold nothing that changes by itself, because a changed text is a write to the topology.
 
 use super::action::EffectKind;
+use super::event::Silence;
 use crate::ids::{ClaimUid, ClusterUid, MemberId};
 use crate::term::Term;
 use crate::topology::Identity;
@@ -69,7 +70,7 @@ pub enum Wait {
     /// The member's own record must be in the topology before others are sent to it.
     Unannounced,
     /// The server does not answer yet.
-    NotAnswering(Option<String>),
+    NotAnswering(Option<Silence>),
     /// The owner's verifier is not mounted.
     NoVerifier,
     /// The term counts when so many voters have it on disk.
@@ -211,7 +212,10 @@ impl fmt::Display for Wait {
             }
             Self::Unannounced => f.write_str("this member's address is not yet in the topology"),
             Self::NotAnswering(None) => f.write_str("the database does not answer yet"),
-            Self::NotAnswering(Some(reason)) => write!(f, "the database does not answer: {reason}"),
+            Self::NotAnswering(Some(Silence::NoAnswer(reason))) => {
+                write!(f, "the database does not answer: {reason}")
+            }
+            Self::NotAnswering(Some(silence @ Silence::DiskHangs)) => silence.fmt(f),
             Self::NoVerifier => f.write_str(
                 "the owner's verifier is not mounted; see that the cluster's access Secret exists",
             ),

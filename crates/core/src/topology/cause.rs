@@ -24,6 +24,8 @@ pub enum Mishap {
     },
     /// Its server ran, did not answer, and was killed.
     Frozen,
+    /// Its disk hung: it ran, none of its commits ended, and it was killed.
+    DiskHangs,
     /// It was killed at the end of its lease, because it heard neither enough of the others nor etcd.
     CutOff,
     /// Its container was started anew.
@@ -47,7 +49,13 @@ impl fmt::Display for Cause {
             Mishap::Frozen => {
                 write!(
                     f,
-                    "the database of {leader} ran but did not answer (frozen, or its disk hangs), and was killed"
+                    "the database of {leader} ran but did not answer (frozen, or overloaded), and was killed"
+                )
+            }
+            Mishap::DiskHangs => {
+                write!(
+                    f,
+                    "the disk of {leader} hung: no write to its data volume ended; its database was killed"
                 )
             }
             Mishap::CutOff => write!(

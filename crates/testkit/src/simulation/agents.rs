@@ -7,7 +7,9 @@ use super::network::{Plane, Way};
 use super::words;
 use super::world::World;
 use berth_core::database::LocalStatus;
-use berth_core::election::{Action, Event, Me, Message, Moment, Notes, ProcessNews, Run, State, decide};
+use berth_core::election::{
+    Action, Event, Me, Message, Moment, Notes, ProcessNews, Run, Silence, State, decide,
+};
 use berth_core::topology::Identity;
 use std::time::Duration;
 
@@ -229,7 +231,7 @@ impl World {
         if let Some(agent) = self.agent(who, life) {
             agent.asking.under_way = false;
         }
-        self.tell(who, Event::Status { run, asked, answer });
+        self.tell(who, Event::Status { run, asked, answer: answer.map_err(Silence::NoAnswer) });
         let Some(agent) = self.agent(who, life).filter(|agent| !agent.asking.under_way) else { return };
         agent.asking.number += 1;
         let (number, eager) = (agent.asking.number, agent.state.in_transition());

@@ -3,6 +3,7 @@
 use crate::database::LocalStatus;
 use crate::election::action::Run;
 use crate::election::announce::WORSE_AFTER;
+use crate::election::event::Silence;
 use crate::election::failure::STEADY;
 use crate::election::moment::Moment;
 use crate::election::serve::LAG_BOUND;
@@ -13,7 +14,7 @@ pub(super) fn absorb(
     state: &mut State,
     run: Run,
     asked: Moment,
-    answer: Result<LocalStatus, String>,
+    answer: Result<LocalStatus, Silence>,
     now: Moment,
 ) {
     let term = state.world.view.rule.as_ref().map(|known| known.rule.term);

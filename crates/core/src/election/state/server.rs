@@ -4,6 +4,7 @@
 
 use crate::database::{LocalStatus, LogEnd, Peer, Quorum, Settings, SettingsOutcome, TermRow};
 use crate::election::action::Run;
+use crate::election::event::Silence;
 use crate::election::moment::Moment;
 use crate::position::LogPosition;
 use crate::topology::Mishap;
@@ -47,8 +48,8 @@ pub struct Up {
     pub answered: Option<Moment>,
     /// Standby: where its log ends, since it receives nothing any more.
     pub end: Option<LogEnd>,
-    /// Why it did not answer when it was last asked.
-    pub silent: Option<String>,
+    /// Why it said nothing that counts when it was last asked.
+    pub silent: Option<Silence>,
     /// The quorum.
     pub force: Force,
     /// The gate.

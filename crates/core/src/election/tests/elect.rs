@@ -5,6 +5,7 @@ use crate::database::LogEnd;
 use crate::election::*;
 use crate::topology::{Cause, Mishap, Phase};
 use crate::{LogPosition, Term, Timeline};
+use rstest::rstest;
 use std::time::Duration;
 
 /// `b` streams from `a` in term 4, and `a` was heard a moment ago.
@@ -326,17 +327,22 @@ fn without_the_topology_a_primary_serves_on_by_grants() {
     }
 }
 
-#[test]
-fn a_frozen_server_is_killed_and_its_term_followed_by_another() {
+#[rstest]
+#[case::frozen(Silence::NoAnswer("no answer within 3s".to_owned()), Mishap::Frozen)]
+#[case::its_disk_hangs(Silence::DiskHangs, Mishap::DiskHangs)]
+fn a_server_that_says_nothing_that_counts_is_killed_and_its_term_followed_by_another(
+    #[case] silence: Silence,
+    #[case] told: Mishap,
+) {
     let mut story = serving();
     for _ in 0..80 {
         story.pass(Duration::from_millis(100));
         let run = story.state.run().unwrap();
-        story.hear(Event::Status { run, asked: story.now, answer: Err("no answer within 3s".to_owned()) });
+        story.hear(Event::Status { run, asked: story.now, answer: Err(silence.clone()) });
         story.until(EffectKind::Fence);
     }
     assert_eq!(story.succeeds(), Effect::Fence);
-    assert_eq!((story.swapping().term, what(&story)), (Term(5), Mishap::Frozen));
+    assert_eq!((story.swapping().term, what(&story)), (Term(5), told));
 }
 
 #[test]
