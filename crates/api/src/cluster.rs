@@ -53,6 +53,8 @@ use storage::Storage;
         .message("choose a name of at most 40 characters without dots and without '--': names of members, claims and TLS server names are built from it"),
     validation = Rule::new("!has(self.spec.failover) || !has(self.spec.failover.switchover) || !has(self.spec.failover.switchover.to) || (self.spec.failover.switchover.to.startsWith(self.metadata.name + '-') && size(self.spec.failover.switchover.to) == size(self.metadata.name) + 6)")
         .message("name a member of this cluster in spec.failover.switchover.to, such as one of status.members, or leave it out"),
+    validation = Rule::new("!has(self.spec.failover) || !has(self.spec.failover.acceptLoss) || (self.spec.failover.acceptLoss.member.startsWith(self.metadata.name + '-') && size(self.spec.failover.acceptLoss.member) == size(self.metadata.name) + 6)")
+        .message("name a member of this cluster in spec.failover.acceptLoss.member: one of status.members that still has its data"),
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(

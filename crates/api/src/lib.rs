@@ -23,14 +23,15 @@ pub use cluster::access::Access;
 pub use cluster::bootstrap::{Bootstrap, Initialize};
 pub use cluster::durability::{Durability, DurabilityMode, OnLoss};
 pub use cluster::engine::{Engine, Postgres};
-pub use cluster::failover::{Failover, Switchover};
+pub use cluster::failover::{AcceptLoss, Failover, Switchover};
 pub use cluster::placement::{Placement, Resources, Spread, SpreadMode};
 pub use cluster::storage::{Storage, Volume};
 pub use cluster::{DatabaseCluster, DatabaseClusterSpec, State};
 pub use crd::definitions;
 pub use status::{
-    Binding, Blocked, Claims, ClassStatus, DatabaseClusterStatus, Effective, Endpoint, Lag, MemberRole,
-    MemberState, MemberStatus, StatusPhase, SwitchoverState, SwitchoverStatus,
+    AcceptedLossState, AcceptedLossStatus, Binding, Blocked, Claims, ClassStatus, DatabaseClusterStatus,
+    Effective, Endpoint, Lag, MemberRole, MemberState, MemberStatus, StatusPhase, SwitchoverState,
+    SwitchoverStatus,
 };
 
 /// The group of every kind of Berth.

@@ -36,6 +36,9 @@ pub struct DatabaseClusterStatus {
     /// What became of the switchover that the spec asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub switchover: Option<SwitchoverStatus>,
+    /// What became of the loss that the spec accepts; of one that was used for as long as the cluster lives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_loss: Option<AcceptedLossStatus>,
     /// Every member.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["id"]))]
@@ -103,6 +106,35 @@ pub enum SwitchoverState {
     /// The members have ended it. Who is primary now is in `primary`.
     Done,
     /// It cannot be done as it is asked for.
+    Refused,
+}
+
+/// What became of a loss that somebody accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AcceptedLossStatus {
+    /// The term that could not be gone on with otherwise.
+    pub term: u64,
+    /// Who was to begin the election after it.
+    pub member: String,
+    /// How far it has come.
+    pub state: AcceptedLossState,
+    /// The same in a sentence.
+    pub message: String,
+}
+
+/// How far the acceptance of a loss has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum AcceptedLossState {
+    /// The members have not begun to use it.
+    Asked,
+    /// The members elect the term after it.
+    UnderWay,
+    /// A term was decided by it: commits that only the lost members held are gone.
+    Used,
+    /// The members went on without it; nothing was lost.
+    NotNeeded,
+    /// It cannot be followed as it is written.
     Refused,
 }
 

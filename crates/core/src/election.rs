@@ -16,6 +16,7 @@
 //! It deliberately does not know how anything is done, and it never takes the absence of a member for its death.
 
 mod absorb;
+mod accept;
 mod action;
 mod announce;
 mod ascend;

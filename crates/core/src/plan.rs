@@ -18,6 +18,7 @@ mod draft;
 mod electing;
 mod intent;
 mod leaving;
+mod loss;
 mod membership;
 mod observed;
 mod pods;
@@ -31,15 +32,15 @@ mod volumes;
 mod waiting;
 
 pub use check::Unsafe;
-pub use desired::{Desired, Problem, Request, Size, Wish};
+pub use desired::{Desired, LossWord, Problem, Request, Size, Wish};
 pub use observed::{
     Budget, Claim, ClaimProblem, Cluster, Container, ContainerState, Known, Node, NodeState, NotedGrant,
     Observed, Pod, PodPhase, Processes, Refusal, RefusalKind, Refused, Revision, SecretState, Secrets,
     Stored, Time, Topology, Volume,
 };
 pub use report::{
-    Before, Condition, ConditionType, MemberReport, MemberState, Report, Role, Stage, Switched,
-    SwitchoverReport, Truth,
+    Before, Condition, ConditionType, LossReport, LossState, MemberReport, MemberState, Report, Role, Stage,
+    Switched, SwitchoverReport, Truth,
 };
 pub use step::{Chain, DeletePod, Ended, Kept, Plan, Step, Why};
 pub use waiting::{Awaited, Needs, Waiting};

@@ -5,6 +5,7 @@
 
 mod cause;
 mod intent;
+mod loss;
 mod member;
 mod route;
 mod rule;
@@ -13,6 +14,7 @@ pub use cause::{Cause, Mishap};
 pub use intent::{
     Access, BootstrapGrant, Durability, DurabilityMode, EngineKind, Intent, OnLoss, Switchover,
 };
+pub use loss::{AcceptLoss, AcceptedLoss};
 pub use member::{Activity, MemberRecord, Replication};
 pub use route::{Admission, Endpoint, Route};
 pub use rule::{Identity, Phase, Proposal, Rule};

@@ -15,6 +15,9 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 /// How long nothing may come of a watch: the API server ends each after some minutes itself.
 const QUIET: Duration = Duration::from_mins(10);
 
+/// Who owns the fields that a command writes, in the API server's eyes.
+pub(crate) const FIELD_MANAGER: &str = "berth-cli";
+
 /// A client, and the namespace of its context.
 pub(crate) async fn connect(arguments: &Kubernetes) -> Result<Client> {
     connect_for(arguments, TIMEOUT).await

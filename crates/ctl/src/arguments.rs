@@ -62,6 +62,14 @@ pub(crate) enum Command {
 It writes spec.failover.switchover, as kubectl or a GitOps repository could, and tells each step until the new primary takes writes.
 It fails, and says why, if that did not happen within the timeout.")]
     Switchover(Switchover),
+    /// A cluster that lost more members than a commit is on goes on with those that are left. Shows first what may be lost.
+    #[command(after_help = "Examples:
+  berth accept-loss shop/orders
+  berth accept-loss shop/orders --member orders-m4w8z --term 7 --yes
+
+Only a person can say that members which hold acknowledged commits will not come back. Without --yes nothing is changed.
+With it, spec.failover.acceptLoss is written for this one term, as kubectl or a GitOps repository could.")]
+    AcceptLoss(AcceptLoss),
     /// psql through the proxy, as the owner of the cluster's database.
     #[command(after_help = "Examples:
   berth psql shop/orders
@@ -128,6 +136,22 @@ pub(crate) struct Switchover {
     /// Withdraw a request that was not carried out yet.
     #[arg(long, conflicts_with_all = ["to", "wait", "no_wait", "timeout", "force"])]
     pub(crate) cancel: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AcceptLoss {
+    /// The cluster, as NAME or NAMESPACE/NAME.
+    #[arg(value_name = "CLUSTER")]
+    pub(crate) cluster: String,
+    /// The member that begins the election: one that still has its data.
+    #[arg(long, value_name = "MEMBER")]
+    pub(crate) member: Option<String>,
+    /// The term that cannot be gone on with, as you were shown it.
+    #[arg(long, value_name = "TERM")]
+    pub(crate) term: Option<u64>,
+    /// Accept it.
+    #[arg(long, requires_all = ["member", "term"])]
+    pub(crate) yes: bool,
 }
 
 /// Whether to wait; the last that is typed counts.

@@ -1,8 +1,9 @@
-//! `berth`, the command line: what a cluster does, why it waits, a switchover, and a psql through the proxy. As `kubectl-berth` in the PATH it is `kubectl berth`.
+//! `berth`, the command line: what a cluster does, why it waits, a switchover, the acceptance of a loss, and a psql through the proxy. As `kubectl-berth` in the PATH it is `kubectl berth`.
 //!
-//! It reads the Kubernetes API with the rights of whoever calls it, and nothing else: it holds no credentials of etcd. The one thing that it writes is the
-//! request for a switchover, in a cluster's spec.
+//! It reads the Kubernetes API with the rights of whoever calls it, and nothing else: it holds no credentials of etcd. All that it writes is the
+//! request for a switchover and the acceptance of a loss, in a cluster's spec.
 
+mod accept_loss;
 mod api;
 mod arguments;
 mod explain;
@@ -29,6 +30,7 @@ async fn main() -> ExitCode {
         Command::Explain(explain) => explain::run(&arguments.kubernetes, &explain).await,
         Command::Topology(topology) => topology::run(&arguments.kubernetes, &topology).await,
         Command::Switchover(switchover) => switchover::run(&arguments.kubernetes, &switchover).await,
+        Command::AcceptLoss(loss) => accept_loss::run(&arguments.kubernetes, &loss).await,
         Command::Psql(psql) => psql::run(&arguments.kubernetes, &psql).await,
     };
     done.unwrap_or_else(|error| Failure::report(&error))

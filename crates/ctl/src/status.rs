@@ -75,6 +75,12 @@ fn one(cluster: &DatabaseCluster, now: Timestamp) -> String {
     lines.extend(writes::missing(&status, Some(now)).map(|why| format!("  {why}")));
     let open = status.switchover.as_ref().filter(|switchover| switchover.state != SwitchoverState::Done);
     lines.extend(open.map(|open| format!("  switchover {}: {}", open.request, open.message)));
+    lines.extend(
+        status
+            .accepted_loss
+            .as_ref()
+            .map(|loss| format!("  loss accepted for term {}: {}", loss.term, loss.message)),
+    );
     lines.extend(status.effective.as_ref().map(effective));
     if let Some(endpoint) = &status.endpoint {
         let secret =

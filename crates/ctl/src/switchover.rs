@@ -6,7 +6,7 @@
 mod before;
 mod progress;
 
-use crate::api;
+use crate::api::{self, FIELD_MANAGER};
 use crate::arguments::{Kubernetes, Switchover};
 use crate::failure::DONE;
 use crate::say;
@@ -26,9 +26,6 @@ use std::hash::{BuildHasher, RandomState};
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
-
-/// Who owns the field, in the API server's eyes.
-const FIELD_MANAGER: &str = "berth-cli";
 
 /// Asks, and waits unless told not to.
 pub(crate) async fn run(kubernetes: &Kubernetes, arguments: &Switchover) -> Result<ExitCode> {

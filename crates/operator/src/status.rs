@@ -5,10 +5,13 @@
 use crate::settings::PROXY_PORT;
 use crate::validate::Validated;
 use berth_api::{
-    Binding, Blocked, Claims, DatabaseCluster, DatabaseClusterStatus, Endpoint, Lag, MemberRole, MemberState,
-    MemberStatus, StatusPhase, SwitchoverState, SwitchoverStatus, condition, names,
+    AcceptedLossState, AcceptedLossStatus, Binding, Blocked, Claims, DatabaseCluster, DatabaseClusterStatus,
+    Endpoint, Lag, MemberRole, MemberState, MemberStatus, StatusPhase, SwitchoverState, SwitchoverStatus,
+    condition, names,
 };
-use berth_core::plan::{self, Before, Observed, Report, Role, Stage, Switched, SwitchoverReport};
+use berth_core::plan::{
+    self, Before, LossReport, LossState, Observed, Report, Role, Stage, Switched, SwitchoverReport,
+};
 use berth_core::topology::Replication;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -48,6 +51,7 @@ pub(crate) fn status(
         primary: report.primary.as_ref().map(ToString::to_string),
         term: report.term.map(|term| term.0),
         switchover: report.switchover.as_ref().map(switchover),
+        accepted_loss: report.loss.as_ref().map(accepted_loss),
         members: report.members.iter().map(member).collect(),
         blocked: report.blocked().map(blocked).collect(),
         endpoint: Some(Endpoint {
@@ -158,6 +162,22 @@ fn member(report: &plan::MemberReport) -> MemberStatus {
         }),
         trouble: trouble.clone(),
         pending_restart: pending_restart.clone(),
+    }
+}
+
+fn accepted_loss(report: &LossReport) -> AcceptedLossStatus {
+    let LossReport { term, member, state, message } = report;
+    AcceptedLossStatus {
+        term: term.0,
+        member: member.clone(),
+        state: match state {
+            LossState::Asked => AcceptedLossState::Asked,
+            LossState::UnderWay => AcceptedLossState::UnderWay,
+            LossState::Used => AcceptedLossState::Used,
+            LossState::NotNeeded => AcceptedLossState::NotNeeded,
+            LossState::Refused => AcceptedLossState::Refused,
+        },
+        message: message.clone(),
     }
 }
 

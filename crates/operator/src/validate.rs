@@ -7,9 +7,10 @@ mod fill;
 
 use crate::quantity;
 use berth_api::{
-    ClassStatus, ClusterClass, DatabaseCluster, DurabilityMode, Effective, OnLoss, Spread, State, Switchover,
+    AcceptLoss, ClassStatus, ClusterClass, DatabaseCluster, DurabilityMode, Effective, OnLoss, Spread, State,
+    Switchover,
 };
-use berth_core::plan::{Desired, Problem, Request, Size, Wish};
+use berth_core::plan::{Desired, LossWord, Problem, Request, Size, Wish};
 use berth_core::topology::{self, Access, EngineKind};
 use fill::Filled;
 use k8s_openapi::api::core::v1::{Affinity, Toleration};
@@ -84,6 +85,9 @@ pub(crate) fn validate(cluster: &DatabaseCluster, class: Option<&ClusterClass>) 
     let asked = spec.failover.as_ref().and_then(|failover| failover.switchover.as_ref());
     desired.switchover =
         asked.map(|Switchover { request, to }| Request { token: request.clone(), to: to.clone() });
+    let accepted = spec.failover.as_ref().and_then(|failover| failover.accept_loss.as_ref());
+    desired.accept_loss =
+        accepted.map(|AcceptLoss { term, member }| LossWord { term: *term, member: member.clone() });
     let wish = desired.checked();
     let valid = matches!(wish, Wish::Valid(_));
     Validated {
@@ -143,6 +147,7 @@ fn split(filled: Filled, paused: bool, access: &berth_api::Access) -> (Desired, 
         revision: rendering.revision.clone(),
         paused,
         switchover: None,
+        accept_loss: None,
     };
     (desired, rendering)
 }

@@ -100,6 +100,7 @@ fn rule() -> (Rule, Route) {
         grants: 0,
         proposal: None,
         cause: None,
+        loss: None,
         switched: None,
         system: None,
         grant: Nonce::new("n1").unwrap(),

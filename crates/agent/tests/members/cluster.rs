@@ -90,6 +90,7 @@ impl Cluster {
             grant: Some(BootstrapGrant { to: identity(first), nonce: Nonce::new("n1").unwrap() }),
             paused: false,
             switchover: None,
+            accept_loss: None,
         };
         let mut cluster = Self {
             fleet: Fleet::default(),

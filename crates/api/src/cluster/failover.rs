@@ -11,6 +11,25 @@ pub struct Failover {
     /// A planned switchover: clients wait for a moment, and no acknowledged commit and no session is lost. `berth switchover` writes this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub switchover: Option<Switchover>,
+
+    /// The loss of what only lost members held, for one term. Never needed while fewer members are lost than a commit is on; never done without
+    /// this. `berth accept-loss` shows what may be lost, and writes this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accept_loss: Option<AcceptLoss>,
+}
+
+/// A person's word that a cluster goes on with the members that are left. It counts once, for the term after the one that it names; if enough
+/// members are there after all, nothing is lost by it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AcceptLoss {
+    /// The term that cannot be gone on with, as `status.term` has it.
+    #[schemars(range(min = 1))]
+    pub term: u64,
+
+    /// The member that begins the election. Whoever of those that can be reached holds most is primary after it.
+    #[schemars(length(min = 1, max = 46))]
+    pub member: String,
 }
 
 /// A planned switchover.

@@ -19,7 +19,7 @@ use super::{route, serve};
 use crate::database::{Boot, LocalStatus, Quorum, TermRow, Volume};
 use crate::position::LogPosition;
 use crate::term::{Term, Timeline};
-use crate::topology::{Cause, Identity, Intent, Mishap, Phase, Proposal, Rule};
+use crate::topology::{AcceptedLoss, Cause, Identity, Intent, Mishap, Phase, Proposal, Rule};
 use std::collections::BTreeSet;
 
 /// There is no rule: only the member that holds the grant may write the first one.
@@ -47,6 +47,7 @@ pub(super) fn from_nothing(state: &State, intent: &Intent) -> Step {
         grants: 0,
         proposal: None,
         cause: None,
+        loss: None,
         // What was asked for before there was anybody to hand over is no asking any more.
         switched: intent.switchover.as_ref().map(|switchover| switchover.nonce.clone()),
         system: None,
@@ -82,7 +83,7 @@ fn rise(state: &State, intent: &Intent, known: &KnownRule, down: &Down) -> Step 
     let rule = &known.rule;
     let set_out = state.notes.ledger().is_some_and(|ledger| ledger.era(rule.term).is_some());
     if rule.phase == Phase::Electing && set_out {
-        return new_term(state, intent, known, down.mishap.clone().unwrap_or(Mishap::Restarted));
+        return new_term(state, intent, known, down.mishap.clone().unwrap_or(Mishap::Restarted), None);
     }
     start(state, Boot::Alone, settings(intent, known), quorum(state, intent, rule))
 }
@@ -97,7 +98,13 @@ fn quorum(state: &State, intent: &Intent, rule: &Rule) -> Quorum {
 }
 
 /// The swap to the next term, of which this member is the coordinator. One that nobody else could lead it takes for itself at once.
-pub(super) fn new_term(state: &State, intent: &Intent, known: &KnownRule, what: Mishap) -> Step {
+pub(super) fn new_term(
+    state: &State,
+    intent: &Intent,
+    known: &KnownRule,
+    what: Mishap,
+    loss: Option<AcceptedLoss>,
+) -> Step {
     if !state.is_announced() {
         // Whoever sees the new term finds the new address with it.
         return Step::Wait(Wait::Unannounced);
@@ -119,6 +126,7 @@ pub(super) fn new_term(state: &State, intent: &Intent, known: &KnownRule, what: 
         branched: None,
         proposal,
         cause: Some(Cause { leader: known.rule.leader().member.clone(), what }),
+        loss: loss.or_else(|| known.rule.loss.clone()),
         ..known.rule.clone()
     };
     Step::act(Effect::SwapRule {

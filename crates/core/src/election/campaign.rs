@@ -9,7 +9,7 @@ use super::state::{State, Stopping};
 use super::step::Step;
 use super::{ascend, poll};
 use crate::database::Volume;
-use crate::topology::{Identity, Intent, Mishap};
+use crate::topology::{Identity, Intent, Mishap, Rule};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -46,13 +46,17 @@ pub(super) fn turn(state: &State, known: &KnownRule) -> Option<Moment> {
         None if *me == rule.primary => order.len(),
         None => return None,
     };
-    let able = *rule.leader() != *me
-        && state.stopping == Stopping::No
-        && state.notes.ledger().is_some_and(|ledger| ledger.promise <= rule.term)
-        && matches!(state.volume, Some(Volume::Present { torn: false, .. }))
-        && state.is_announced();
+    let able = *rule.leader() != *me && able(state, rule);
     let wait = STAGGER.saturating_mul(u32::try_from(rank).unwrap_or(u32::MAX));
     lost_at(state).filter(|_| able).map(|at| at.after(wait))
+}
+
+/// Whether this member could run an election, and lead what comes of it.
+pub(super) fn able(state: &State, rule: &Rule) -> bool {
+    state.stopping == Stopping::No
+        && state.notes.ledger().is_some_and(|ledger| ledger.promise <= rule.term)
+        && matches!(state.volume, Some(Volume::Present { torn: false, .. }))
+        && state.is_announced()
 }
 
 /// Whether this member asks the others now.
@@ -70,5 +74,5 @@ pub(super) fn step(state: &State, intent: &Intent, known: &KnownRule, now: Momen
     willing.insert(&state.me.identity);
     let what = if state.contact.gone.is_some() { Mishap::Gone } else { Mishap::Silent };
     let enough = poll::sufficient(&known.rule, &willing, state.defects);
-    enough.then(|| ascend::new_term(state, intent, known, what))
+    enough.then(|| ascend::new_term(state, intent, known, what, None))
 }

@@ -11,7 +11,7 @@ use super::state::State;
 use super::step::Step;
 use super::wait::Wait;
 use super::{pledge, route};
-use crate::topology::{Identity, Intent, Rule};
+use crate::topology::{AcceptedLoss, Identity, Intent, Proposal, Rule};
 use std::collections::BTreeMap;
 
 pub(super) fn step(state: &State, intent: &Intent, known: &KnownRule, now: Moment) -> Step {
@@ -30,18 +30,24 @@ pub(super) fn step(state: &State, intent: &Intent, known: &KnownRule, now: Momen
     match (Poll { rule, intent, pledged: &pledged, waited, defects: state.defects }).verdict() {
         Verdict::More { have, needed } => Step::Wait(Wait::Recruits { term: rule.term, have, needed }),
         Verdict::Soon => Step::Wait(Wait::Recruiting(rule.term)),
-        Verdict::Chosen(_) if granted_until(state, rule, now) > now => {
+        Verdict::Chosen(_) | Verdict::ChosenAtLoss(_) if granted_until(state, rule, now) > now => {
             Step::Wait(Wait::Granted(rule.primary.member.clone()))
         }
-        Verdict::Chosen(proposal) => {
-            let rule = Rule { proposal: Some(proposal), ..rule.clone() };
-            Step::act(Effect::SwapRule {
-                route: route::without_primary(intent, &rule),
-                rule,
-                expected: Some(known.revision),
-            })
+        Verdict::Chosen(proposal) => choose(intent, known, proposal, rule.loss.clone()),
+        Verdict::ChosenAtLoss(proposal) => {
+            let loss = rule.loss.clone().map(|loss| AcceptedLoss { used: true, ..loss });
+            choose(intent, known, proposal, loss)
         }
     }
+}
+
+fn choose(intent: &Intent, known: &KnownRule, proposal: Proposal, loss: Option<AcceptedLoss>) -> Step {
+    let rule = Rule { proposal: Some(proposal), loss, ..known.rule.clone() };
+    Step::act(Effect::SwapRule {
+        route: route::without_primary(intent, &rule),
+        rule,
+        expected: Some(known.revision),
+    })
 }
 
 /// Until when the old primary may still serve reads, by grants of the recruits or by the topology's word before the swap to this term.

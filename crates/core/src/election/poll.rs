@@ -7,6 +7,7 @@
 use super::defect::{Defect, Defects};
 use super::message::{Holding, Log};
 use crate::database::LogEnd;
+use crate::position::LogPosition;
 use crate::topology::{Identity, Intent, Proposal, Rule};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,8 +19,12 @@ const FOR_VOTERS: Duration = Duration::from_secs(1);
 /// How long a primary that stopped in order waits for a standby that holds all, or for the one that was asked for.
 const FOR_SUCCESSOR: Duration = Duration::from_secs(3);
 
+/// How long a term that a person accepted a loss for waits for whoever may still come: longer than a frozen server takes to be ended, and
+/// little beside what a person took.
+const FOR_THE_LOST: Duration = Duration::from_secs(5);
+
 /// The times after which a choice may change by itself.
-pub(super) const GRACES: [Duration; 3] = [FOR_OTHERS, FOR_VOTERS, FOR_SUCCESSOR];
+pub(super) const GRACES: [Duration; 4] = [FOR_OTHERS, FOR_VOTERS, FOR_SUCCESSOR, FOR_THE_LOST];
 
 /// What a coordinator knows.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +52,8 @@ pub(super) enum Verdict {
     Soon,
     /// This.
     Chosen(Proposal),
+    /// This one, by a person's word alone: what only the others held is lost.
+    ChosenAtLoss(Proposal),
 }
 
 /// Whether these members, by themselves, hold all that was acknowledged under the rule.
@@ -88,7 +95,19 @@ impl Poll<'_> {
                 self.best_of_all(all || self.waited >= FOR_OTHERS)
             }
             Some(Log::Nothing) | None if by_voters => self.best_of_all(all || self.waited >= FOR_OTHERS),
+            Some(Log::Nothing | Log::Open { .. } | Log::Ends { .. }) | None if self.rule.may_lose() => {
+                self.best_of_few(&with_log)
+            }
             Some(Log::Nothing | Log::Open { .. } | Log::Ends { .. }) | None => self.more(&with_log),
+        }
+    }
+
+    /// Too few are there, and a person said to go on with them. Nobody who is not there becomes a voter: the term would wait for the lost.
+    fn best_of_few(&self, with_log: &BTreeSet<&Identity>) -> Verdict {
+        match self.best() {
+            Some(_) if self.waited < FOR_THE_LOST => Verdict::Soon,
+            Some(best) => Verdict::ChosenAtLoss(self.proposal_of(best.clone(), self.followers(best))),
+            None => self.more(with_log),
         }
     }
 
@@ -123,6 +142,14 @@ impl Poll<'_> {
     }
 
     fn best_of_all(&self, in_time: bool) -> Verdict {
+        match self.best() {
+            Some(best) => self.when(in_time, best.clone()),
+            None => Verdict::More { have: 0, needed: 1 },
+        }
+    }
+
+    /// Who holds most of the newest log.
+    fn best(&self) -> Option<&Identity> {
         // Whoever is leaving leads only if nobody else holds as much: what it alone holds may have been acknowledged.
         let terms = !self.defects.has(Defect::PositionOnly);
         let order = |end: &LogEnd| (terms.then_some(end.timeline), end.position);
@@ -132,10 +159,7 @@ impl Poll<'_> {
                 .then_with(|| self.belongs(a).cmp(&self.belongs(b)))
                 .then_with(|| b.cmp(a))
         });
-        match best {
-            Some((best, _)) => self.when(in_time, best.clone()),
-            None => Verdict::More { have: 0, needed: 1 },
-        }
+        best.map(|(best, _)| best)
     }
 
     /// Those who may lead, each with what it is compared by: the term of the last of its log, then where that ends. The timeline stands for the
@@ -163,12 +187,8 @@ impl Poll<'_> {
     /// waits for, those are named too who must come back first.
     fn proposal(&self, candidate: Identity) -> Proposal {
         let rule = self.rule;
-        // Also of the primary itself: whoever holds another history, however long, must not follow it and acknowledge.
-        let end = self.pledged.get(&candidate).and_then(|holding| match holding.log {
-            Log::Ends { end, .. } => Some(end.position),
-            Log::Nothing | Log::Closed { .. } | Log::Open { .. } => None,
-        });
         if candidate == rule.primary {
+            let end = self.end(&candidate);
             return Proposal {
                 candidate,
                 voters: rule.voters.clone(),
@@ -177,19 +197,35 @@ impl Poll<'_> {
                 end,
             };
         }
-        let mut voters: BTreeSet<Identity> = self
-            .ranked()
-            .map(|(id, _)| id.clone())
-            .filter(|id| *id != candidate && self.belongs(id))
-            .collect();
+        let mut voters = self.followers(&candidate);
         let wanted = usize::try_from(rule.holders()).unwrap_or(usize::MAX);
         for absent in [&rule.primary].into_iter().chain(&rule.voters) {
             if voters.len() < wanted && *absent != candidate {
                 voters.insert(absent.clone());
             }
         }
+        self.proposal_of(candidate, voters)
+    }
+
+    fn proposal_of(&self, candidate: Identity, voters: BTreeSet<Identity>) -> Proposal {
         let most = u32::try_from(voters.len()).unwrap_or(u32::MAX);
-        Proposal { candidate, voters, acks: rule.acks.min(most), grants: rule.grants.min(most), end }
+        let (acks, grants) = (self.rule.acks.min(most), self.rule.grants.min(most));
+        let end = self.end(&candidate);
+        Proposal { candidate, voters, acks, grants, end }
+    }
+
+    /// The recruits that can follow it at once.
+    fn followers(&self, candidate: &Identity) -> BTreeSet<Identity> {
+        let others = self.ranked().map(|(id, _)| id).filter(|id| *id != candidate && self.belongs(id));
+        others.cloned().collect()
+    }
+
+    /// Where its log ends. Also of the primary itself: whoever holds another history, however long, must not follow it and acknowledge.
+    fn end(&self, candidate: &Identity) -> Option<LogPosition> {
+        match self.pledged.get(candidate)?.log {
+            Log::Ends { end, .. } => Some(end.position),
+            Log::Nothing | Log::Closed { .. } | Log::Open { .. } => None,
+        }
     }
 }
 

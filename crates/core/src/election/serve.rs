@@ -30,7 +30,7 @@ pub(super) fn step(state: &State, intent: &Intent, known: &KnownRule, volume: &V
         // The term ends with its server. An election may find a standby that is ready sooner than a recovery.
         Server::Down(down) => {
             let what = down.mishap.clone().unwrap_or(Mishap::Restarted);
-            return ascend::new_term(state, intent, known, what);
+            return ascend::new_term(state, intent, known, what, None);
         }
         Server::Up(up) => up,
     };

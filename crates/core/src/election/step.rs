@@ -4,7 +4,7 @@ use super::action::Effect;
 use super::moment::Moment;
 use super::state::{Server, State, Stopping};
 use super::wait::Wait;
-use super::{ascend, campaign, elect, follow, guard, pledge, refuse, serve, stop, switch};
+use super::{accept, ascend, campaign, elect, follow, guard, pledge, refuse, serve, stop, switch};
 use crate::database::{Settings, Volume};
 use crate::election::KnownRule;
 use crate::topology::{Intent, Phase};
@@ -109,7 +109,8 @@ fn summoned(state: &State) -> Option<Step> {
 fn by_rule(state: &State, intent: &Intent, known: &KnownRule, volume: &Volume, now: Moment) -> Step {
     let rule = &known.rule;
     let me = &state.me.identity;
-    if let Some(step) = campaign::step(state, intent, known, now) {
+    let campaign = || campaign::step(state, intent, known, now);
+    if let Some(step) = accept::step(state, intent, known, now).or_else(campaign) {
         return first(state, now, [step]);
     }
     match rule.phase {

@@ -108,7 +108,7 @@ pub(super) fn step(state: &State, intent: &Intent, known: &KnownRule, now: Momen
     match &state.server {
         Server::Unknown => Step::Wait(Wait::Warden),
         Server::Down(down) => {
-            ascend::new_term(state, intent, known, down.mishap.clone().unwrap_or(Mishap::HandedOver))
+            ascend::new_term(state, intent, known, down.mishap.clone().unwrap_or(Mishap::HandedOver), None)
         }
         Server::Up(up) => {
             let since = state.contact.reign.as_ref().map_or(now, |reign| reign.phase_since);

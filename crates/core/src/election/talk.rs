@@ -1,5 +1,6 @@
 //! What the member says to the others now, and what it tells the warden: by time and by what it knows, never as an answer that must arrive.
 
+use super::accept;
 use super::action::Action;
 use super::campaign;
 use super::elect;
@@ -128,11 +129,17 @@ pub(super) fn next(state: &State, now: Moment) -> Option<Moment> {
     let beat = leads(state, known).then(|| state.contact.beat_sent.map_or(now, |sent| sent.after(BEAT)));
     let turn = campaign::turn(state, known)
         .map(|turn| turn.max(state.contact.ask_sent.map_or(turn, |sent| sent.after(AGAIN))));
+    let intent = state.world.view.intent.as_ref();
+    let accepted = intent.and_then(|intent| accept::turn(state, intent, known)).filter(|turn| *turn > now);
     let recruit =
         chooses(state, known).then(|| state.contact.recruit_sent.map_or(now, |sent| sent.after(AGAIN)));
     let choice = if chooses(state, known) { elect::wakes(state, rule, now) } else { None };
     let lease = state.server.up().filter(|up| up.writes()).and_then(|_| lease::deadline(state, rule));
     let confirm = lease.map(|_| now.after(BEAT));
     let unsure = state.contact.unsure.then(|| now.after(AGAIN));
-    [beat, turn, recruit, choice, lease, confirm, unsure].into_iter().flatten().map(|at| at.max(now)).min()
+    [beat, turn, accepted, recruit, choice, lease, confirm, unsure]
+        .into_iter()
+        .flatten()
+        .map(|at| at.max(now))
+        .min()
 }

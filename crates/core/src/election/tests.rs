@@ -1,5 +1,6 @@
 //! Stories of one member, told as what it hears and what it does next; and random ones, over which the invariants must hold.
 
+mod accept;
 mod bootstrap;
 mod elect;
 mod follow;

@@ -35,6 +35,17 @@ pub struct Desired {
     pub paused: bool,
     /// The planned switchover that is asked for.
     pub switchover: Option<Request>,
+    /// The loss that is accepted.
+    pub accept_loss: Option<LossWord>,
+}
+
+/// A loss that is accepted, as it was written. Whether it can be followed is another matter, and no reason to stop anything else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LossWord {
+    /// The term that cannot be gone on with otherwise.
+    pub term: u64,
+    /// Who begins the election that follows.
+    pub member: String,
 }
 
 /// A planned switchover as it was asked for. Whether it can be carried out is another matter, and no reason to stop anything else.

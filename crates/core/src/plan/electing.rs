@@ -42,7 +42,9 @@ pub(super) fn lacks(observed: &Observed, rule: &Rule) -> Option<Lack> {
     let last = &rule.primary.member;
     let each = usize::try_from(rule.acks.max(rule.grants)).unwrap_or(usize::MAX);
     if each == 0 || rule.voters.is_empty() {
-        let words = format!("it waits for {last}, which alone has every commit and does not run");
+        let words = format!(
+            "it waits for {last}, which alone has every commit and does not run; if it is lost for good, see berth accept-loss"
+        );
         return Some(Lack { reason: "NoPrimary", words });
     }
     let needed = rule.voters.len().saturating_sub(each) + 1;
@@ -50,7 +52,9 @@ pub(super) fn lacks(observed: &Observed, rule: &Rule) -> Option<Lack> {
     let voters = rule.voters.iter().map(|voter| voter.member.as_str()).collect::<Vec<_>>().join(", ");
     (there < needed).then(|| Lack {
         reason: "NoQuorum",
-        words: format!("it waits for {last} or {needed} of {voters}: {there} of these run"),
+        words: format!(
+            "it waits for {last} or {needed} of {voters}: {there} of these run; if the others are lost for good, see berth accept-loss"
+        ),
     })
 }
 

@@ -25,6 +25,8 @@ pub struct Report {
     pub term: Option<Term>,
     /// What became of the switchover that is asked for.
     pub switchover: Option<SwitchoverReport>,
+    /// What became of a loss that somebody accepted.
+    pub loss: Option<LossReport>,
     /// The conditions, in the order of their types.
     pub conditions: Vec<Condition>,
     /// What is awaited: what needs a person first.
@@ -77,6 +79,34 @@ pub enum Switched {
     /// The members have ended it, or there is nothing to do.
     Done,
     /// It cannot be carried out.
+    Refused,
+}
+
+/// What became of a loss that somebody accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LossReport {
+    /// The term that could not be gone on with otherwise.
+    pub term: Term,
+    /// Who was to begin the election after it.
+    pub member: String,
+    /// How far it has come.
+    pub state: LossState,
+    /// The same in a sentence.
+    pub message: String,
+}
+
+/// How far the acceptance of a loss has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+pub enum LossState {
+    /// The members have not begun to use it.
+    Asked,
+    /// The members elect the term after it.
+    UnderWay,
+    /// A term was decided by it.
+    Used,
+    /// The members went on without it; nothing was lost.
+    NotNeeded,
+    /// It cannot be followed.
     Refused,
 }
 

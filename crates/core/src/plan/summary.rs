@@ -11,8 +11,8 @@ use super::membership::Membership;
 use super::observed::{Observed, PodPhase, Topology};
 use super::report::{MemberReport, MemberState, Report, Role, Switched, SwitchoverReport, Truth};
 use super::step::Step;
-use super::switchover;
 use super::waiting::{Awaited, Waiting};
+use super::{loss, switchover};
 use crate::ids::MemberId;
 use crate::topology::{Activity, Identity, Phase, Rule};
 use std::cmp::Reverse;
@@ -28,15 +28,17 @@ pub(super) fn report(draft: &Draft<'_>, wish: &Wish, membership: &Membership) ->
         }
         Wish::Valid(_) | Wish::Invalid(_) => None,
     };
+    let desired = match wish {
+        Wish::Valid(desired) => Some(&**desired),
+        Wish::Invalid(_) => None,
+    };
+    let loss = loss::report(observed, desired, membership);
     let waiting = waiting(draft, wish, &members, switchover.as_ref());
     let doing: Vec<String> = draft.chains.iter().flat_map(|chain| &chain.0).map(Step::to_string).collect();
     let facts = Facts { observed, wish, members: &members, waiting: &waiting, doing: &doing, available };
     let conditions = facts.conditions();
     let stage = facts.stage();
-    let asked = match wish {
-        Wish::Valid(desired) => Some(desired.members),
-        Wish::Invalid(_) => None,
-    };
+    let asked = desired.map(|desired| desired.members);
     let rule = observed.rule();
     Report {
         stage,
@@ -44,6 +46,7 @@ pub(super) fn report(draft: &Draft<'_>, wish: &Wish, membership: &Membership) ->
         primary: rule.filter(|rule| rule.phase == Phase::Serving).map(|rule| rule.primary.member.clone()),
         term: rule.map(|rule| rule.term),
         switchover,
+        loss,
         conditions,
         members,
         waiting,

@@ -34,6 +34,8 @@ pub enum Mishap {
     Gone,
     /// Nothing was heard of it.
     Silent,
+    /// Too few were left to choose another, and a person accepted what may be lost.
+    LossAccepted,
     /// None: it handed over.
     HandedOver,
     /// One that a newer version knows.
@@ -67,6 +69,10 @@ impl fmt::Display for Cause {
             Mishap::Silent => {
                 write!(f, "nothing was heard of {leader} (its node, its network or its agent)")
             }
+            Mishap::LossAccepted => write!(
+                f,
+                "{leader} was lost with too many others, and a person accepted the loss of what only they held"
+            ),
             Mishap::HandedOver => write!(f, "{leader} handed over"),
             Mishap::Other => write!(f, "{leader} could not go on"),
         }

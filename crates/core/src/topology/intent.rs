@@ -1,6 +1,6 @@
 //! What the operator asks of a cluster's members. Written by the operator alone; agents only read it.
 
-use super::Identity;
+use super::{AcceptLoss, Identity};
 use crate::ids::{ClaimUid, ClusterRef, MemberId, Nonce};
 use crate::term::Generation;
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,9 @@ pub struct Intent {
     /// A planned switchover that somebody asked for. Done once: the rule keeps its nonce.
     #[serde(default)]
     pub switchover: Option<Switchover>,
+    /// The loss that somebody accepts, for one term.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accept_loss: Option<AcceptLoss>,
 }
 
 /// A planned switchover.

@@ -1,6 +1,7 @@
 //! Who is primary, in which term, and whose acknowledgement counts. Changed by members alone, by compare-and-swap.
 
 use super::cause::Cause;
+use super::loss::AcceptedLoss;
 use crate::ids::{ClaimUid, MemberId, Nonce};
 use crate::position::LogPosition;
 use crate::term::{Term, Timeline};
@@ -56,6 +57,9 @@ pub struct Rule {
     /// Why the term before this one was not gone on with. Absent in the first term.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
+    /// The loss of commits that a person accepted last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<AcceptedLoss>,
     /// The planned switchover that was done last.
     #[serde(default)]
     pub switched: Option<Nonce>,
@@ -106,6 +110,12 @@ impl Rule {
     /// leaves out fewer of the voters than this, or the primary itself, misses anything. 0 if only the primary holds all.
     pub fn holders(&self) -> u32 {
         self.acks.max(self.grants)
+    }
+
+    /// Whether a person accepted that this very term is decided by those who are there.
+    pub fn may_lose(&self) -> bool {
+        self.phase == Phase::Electing
+            && self.loss.as_ref().is_some_and(|loss| loss.accepted.term.next() == self.term)
     }
 
     /// The voters and acknowledgements that the term's own names and quorum are made of.

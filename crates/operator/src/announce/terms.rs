@@ -6,7 +6,7 @@
 use super::Announcer;
 use berth_api::DatabaseCluster;
 use berth_core::term::Term;
-use berth_core::topology::{Identity, Intent, Phase, Rule};
+use berth_core::topology::{AcceptedLoss, Identity, Intent, Phase, Rule};
 use berth_core::{ClusterRef, ClusterUid, MemberId, Nonce};
 use berth_topology::Change;
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -80,6 +80,8 @@ struct Last {
     rule: Option<Rule>,
     /// The switchover that was done when a primary last served.
     switched: Option<Nonce>,
+    /// The loss that was accepted when a primary last served.
+    loss: Option<AcceptedLoss>,
     /// The switchover that was asked for last.
     asked: Option<Nonce>,
     /// Since when there is no primary.
@@ -122,6 +124,7 @@ impl Last {
     fn rule(&mut self, new: &Rule, now: Instant) -> Option<Told> {
         let Some(old) = self.rule.replace(new.clone()) else {
             self.switched.clone_from(&new.switched);
+            self.loss.clone_from(&new.loss);
             return None;
         };
         match new.phase {
@@ -139,8 +142,13 @@ impl Last {
                 let without = self.without.take().map(|since| now.duration_since(since));
                 let switched = self.switched != new.switched;
                 self.switched.clone_from(&new.switched);
+                let lost = self.loss != new.loss && new.loss.as_ref().is_some_and(|loss| loss.used);
+                self.loss.clone_from(&new.loss);
                 match old.phase {
                     Phase::Bootstrapping => None,
+                    Phase::Serving | Phase::Switching | Phase::Electing if lost => {
+                        Some(at_loss(&old.primary, new))
+                    }
                     Phase::Serving if new.term == old.term && !switched => None,
                     Phase::Switching if new.term == old.term => Some(given_up(new)),
                     Phase::Serving | Phase::Switching | Phase::Electing => {
@@ -204,6 +212,20 @@ fn serves(before: &Identity, rule: &Rule, switched: bool, without: Option<Durati
             rule.term,
             took.unwrap_or_default(),
             was(&before.member, primary)
+        ),
+    }
+}
+
+fn at_loss(before: &Identity, rule: &Rule) -> Told {
+    Told {
+        type_: EventType::Warning,
+        reason: "LossAccepted",
+        action: about(rule.term),
+        note: format!(
+            "{} is the primary of term {}, because a person accepted that commits which only the lost members held are gone; {}",
+            rule.primary.member,
+            rule.term,
+            was(&before.member, &rule.primary.member)
         ),
     }
 }

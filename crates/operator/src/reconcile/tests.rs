@@ -89,6 +89,7 @@ impl World {
             grants: 0,
             proposal: None,
             cause: None,
+            loss: None,
             switched: None,
             system: Some("1".to_owned()),
             grant: grant.nonce,

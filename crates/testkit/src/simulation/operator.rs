@@ -34,6 +34,7 @@ impl World {
             grant: Some(BootstrapGrant { to: Who(0).identity(), nonce: nonce(0) }),
             paused: false,
             switchover: None,
+            accept_loss: None,
         };
         self.store.intend(intent);
         for who in all {

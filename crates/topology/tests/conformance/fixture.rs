@@ -55,6 +55,7 @@ impl Cluster {
             grant: None,
             paused: false,
             switchover: None,
+            accept_loss: None,
         }
     }
 
@@ -71,6 +72,7 @@ impl Cluster {
             grants: 0,
             proposal: None,
             cause: None,
+            loss: None,
             switched: None,
             system: Some("7300000000000000001".to_owned()),
             grant: Nonce::new("nonce-1").unwrap(),

@@ -8,23 +8,6 @@ use crate::{LogPosition, Term, Timeline};
 use rstest::rstest;
 use std::time::Duration;
 
-/// `b` streams from `a` in term 4, and `a` was heard a moment ago.
-fn standby() -> Story {
-    let mut story = Story::started('b', Notes::Present(ledger('b')), present(), view(Some(rule())));
-    story.until(EffectKind::Start);
-    story.succeeds();
-    story.status(standby_status(5, 450, true));
-    story.settles();
-    // What it may have granted before it was restarted has run out.
-    for _ in 0..8 {
-        story.pass(Duration::from_millis(500));
-        story.told('a', Message::Beat { term: Term(4), at: Moment::at(Duration::from_secs(1)) });
-    }
-    story.status(standby_status(5, 480, true));
-    story.sent.clear();
-    story
-}
-
 /// What the member says of the leader in whose place another term is wanted.
 fn what(story: &Story) -> Mishap {
     story.swapping().cause.clone().unwrap().what

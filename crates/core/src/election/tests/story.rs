@@ -57,6 +57,7 @@ pub(super) fn intent() -> Intent {
         grant: Some(BootstrapGrant { to: identity('a'), nonce: Nonce::new("n1").unwrap() }),
         paused: false,
         switchover: None,
+        accept_loss: None,
     }
 }
 
@@ -74,6 +75,7 @@ pub(super) fn rule() -> Rule {
         grants: 1,
         proposal: None,
         cause: None,
+        loss: None,
         switched: None,
         system: Some(SYSTEM.to_owned()),
         grant: Nonce::new("n1").unwrap(),
@@ -412,6 +414,23 @@ impl Story {
         };
         rule
     }
+}
+
+/// `b` streams from `a` in term 4, and `a` was heard a moment ago.
+pub(super) fn standby() -> Story {
+    let mut story = Story::started('b', Notes::Present(ledger('b')), present(), view(Some(rule())));
+    story.until(EffectKind::Start);
+    story.succeeds();
+    story.status(standby_status(5, 450, true));
+    story.settles();
+    // What it may have granted before it was restarted has run out.
+    for _ in 0..8 {
+        story.pass(Duration::from_millis(500));
+        story.told('a', Message::Beat { term: Term(4), at: Moment::at(Duration::from_secs(1)) });
+    }
+    story.status(standby_status(5, 480, true));
+    story.sent.clear();
+    story
 }
 
 /// A primary of term 4 with an open gate, at rest.

@@ -173,7 +173,7 @@ fn a_failing_pod_is_replaced_when_the_spec_changed_unless_its_member_leads(
 #[rstest]
 #[case::voting(Moment::Voting, &[], "Electing", "term 2 is being elected, and NEXT counts the votes; FIRST served last")]
 #[case::chosen(Moment::Chosen, &[0], "Electing", "NEXT was chosen for term 2 and is being promoted; FIRST served last")]
-#[case::without_the_last(Moment::Voting, &[0], "NoQuorum", "term 2 is being elected, and NEXT counts the votes; FIRST served last; it waits for FIRST or 2 of OTHER, NEXT: 1 of these run")]
+#[case::without_the_last(Moment::Voting, &[0], "NoQuorum", "term 2 is being elected, and NEXT counts the votes; FIRST served last; it waits for FIRST or 2 of OTHER, NEXT: 1 of these run; if the others are lost for good, see berth accept-loss")]
 #[case::with_the_last(Moment::Voting, &[1], "Electing", "term 2 is being elected, and NEXT counts the votes; FIRST served last")]
 #[case::switching(Moment::Switching, &[], "Switching", "FIRST hands over in term 1")]
 fn what_an_election_does_and_lacks_is_said(
@@ -208,7 +208,7 @@ fn what_an_election_does_and_lacks_is_said(
 #[rstest]
 #[case::its_gate_is_shut(&[], "NoQuorum", "FIRST: it is the primary, and its gate is still shut")]
 #[case::it_is_gone(&["FIRST"], "NoPrimary", "FIRST: it has no pod yet; the others elect another")]
-#[case::too_many_are_gone(&["FIRST", "NEXT"], "NoQuorum", "FIRST: it has no pod yet; it waits for FIRST or 2 of NEXT, OTHER: 1 of these run")]
+#[case::too_many_are_gone(&["FIRST", "NEXT"], "NoQuorum", "FIRST: it has no pod yet; it waits for FIRST or 2 of NEXT, OTHER: 1 of these run; if the others are lost for good, see berth accept-loss")]
 fn a_primary_that_does_not_serve_before_anybody_is_elected(
     #[case] lost: &[&str],
     #[case] reason: &str,
@@ -241,7 +241,7 @@ fn a_primary_that_alone_has_every_commit_is_waited_for() {
     let (_, reason, words) = condition(&plan, ConditionType::Available);
     let words = plain(&settled.unwrap(), words);
     assert_eq!(reason, "NoPrimary");
-    assert!(words.ends_with("it waits for FIRST, which alone has every commit and does not run"), "{words}");
+    assert!(words.ends_with("it waits for FIRST, which alone has every commit and does not run; if it is lost for good, see berth accept-loss"), "{words}");
 }
 
 #[test]

@@ -38,6 +38,7 @@ pub(crate) fn desired(members: u32) -> Desired {
         revision: "r1".to_owned(),
         paused: false,
         switchover: None,
+        accept_loss: None,
     }
 }
 

@@ -35,6 +35,7 @@ fn rule(term: u64, phase: Phase, primary: &str) -> Rule {
         grants: 1,
         proposal: None,
         cause: None,
+        loss: None,
         switched: None,
         system: None,
         grant: Nonce::new("g").unwrap(),
@@ -62,6 +63,7 @@ fn asked(token: &str, to: Option<&str>) -> Change {
         access: Access { database: "app".to_owned(), owner: "app".to_owned() },
         grant: None,
         paused: false,
+        accept_loss: None,
         switchover: Some(Switchover { nonce: Nonce::new(token).unwrap(), to: to.map(member) }),
     };
     Change::Intent(uid(), Some(Stored { value: intent, revision: Revision(1) }))

@@ -26,6 +26,7 @@ impl World {
                 grants: 0,
                 proposal: None,
                 cause: None,
+                loss: None,
                 switched: None,
                 system: None,
                 grant: grant.nonce.clone(),
