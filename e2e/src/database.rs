@@ -153,17 +153,18 @@ impl Database {
 
     /// Asks for a planned switchover, as a person does.
     pub fn switch_over(&self) -> Result<()> {
-        self.berth("switchover").map(drop)
+        self.berth("switchover", &[]).map(drop)
     }
 
     /// What `berth explain` says of it.
     pub fn explain(&self) -> Result<String> {
-        self.berth("explain")
+        self.berth("explain", &[])
     }
 
     /// What the command says, as a person calls it for this cluster.
-    fn berth(&self, verb: &str) -> Result<String> {
-        let said = Command::new("berth").args([verb, &self.tenant_name()]).output().context("berth")?;
+    pub fn berth(&self, verb: &str, more: &[&str]) -> Result<String> {
+        let said =
+            Command::new("berth").args([verb, &self.tenant_name()]).args(more).output().context("berth")?;
         if !said.status.success() {
             bail!("berth {verb}: {}", String::from_utf8_lossy(&said.stderr));
         }

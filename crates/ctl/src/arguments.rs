@@ -229,9 +229,11 @@ mod tests {
         ]);
         match read.unwrap().command {
             Command::Psql(psql) => assert_eq!(psql.arguments, ["-c", "select 1"]),
-            Command::Status(_) | Command::Explain(_) | Command::Topology(_) | Command::Switchover(_) => {
-                panic!("not psql")
-            }
+            Command::Status(_)
+            | Command::Explain(_)
+            | Command::Topology(_)
+            | Command::Switchover(_)
+            | Command::AcceptLoss(_) => panic!("not psql"),
         }
     }
 

@@ -19,6 +19,7 @@ mod facts;
 mod faults;
 mod happening;
 mod judge;
+mod losses;
 mod many;
 mod member;
 #[cfg(feature = "defects")]
@@ -41,6 +42,7 @@ pub use clients::Fate;
 pub use counts::{Counts, Stage};
 pub use facts::{Promise, Violation};
 pub use faults::Kind;
+pub use losses::too_many_lost;
 pub use many::{Campaign, each, first, many};
 #[cfg(feature = "defects")]
 pub use mutants::{Found, Mutant, control};

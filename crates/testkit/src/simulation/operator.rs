@@ -8,8 +8,8 @@ use super::names::{Who, cluster, nonce};
 use super::world::World;
 use berth_core::Generation;
 use berth_core::topology::{
-    Access, BootstrapGrant, Durability, DurabilityMode, EngineKind, Identity, Intent, OnLoss, Phase,
-    Switchover,
+    AcceptLoss, Access, BootstrapGrant, Durability, DurabilityMode, EngineKind, Identity, Intent, OnLoss,
+    Phase, Switchover,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -122,14 +122,30 @@ impl World {
             return None;
         }
         self.faults.volumes -= 1;
+        self.volume_is_lost(who);
+        let pause = self.millis(1_000, 15_000);
+        self.plan(pause, Happening::Replaced { who });
+        Some(vec![Undo::Nothing])
+    }
+
+    /// A machine and its volume are gone for ever.
+    pub(super) fn volume_is_lost(&mut self, who: Who) {
+        self.say(&"fault", || format!("{who} and its volume are lost"));
         self.node_is_lost(who);
         if let Some(data) = self.databases.disks.remove(&who).and_then(|disk| disk.data) {
             self.facts.buried.insert(who, data.log);
         }
-        self.members.get_mut(&who)?.lost = true;
-        let pause = self.millis(1_000, 15_000);
-        self.plan(pause, Happening::Replaced { who });
-        Some(vec![Undo::Nothing])
+        if let Some(member) = self.members.get_mut(&who) {
+            member.lost = true;
+        }
+    }
+
+    /// A person accepts what may be lost.
+    pub(super) fn accept_loss(&mut self, word: AcceptLoss) {
+        self.say(&"operator", || {
+            format!("{} is to go on from term {}, whatever is lost", word.member.member, word.term)
+        });
+        self.intends(|intent| intent.accept_loss = Some(word));
     }
 
     /// Whether those who are left, without this one, hold all by the rule.

@@ -4,4 +4,5 @@
 
 mod flaws;
 mod links;
+mod losses;
 mod seeds;
