@@ -1,7 +1,7 @@
 //! What the member says to the others now, and what it tells the warden: by time and by what it knows, never as an answer that must arrive.
 
 use super::accept;
-use super::action::Action;
+use super::action::{Action, EffectKind};
 use super::campaign;
 use super::elect;
 use super::event::KnownRule;
@@ -19,6 +19,9 @@ use std::time::Duration;
 const BEAT: Duration = Duration::from_millis(500);
 /// Between two askings of the same: a message that was lost costs little.
 const AGAIN: Duration = Duration::from_millis(200);
+
+/// How long a coordinator's own promise may take before it falls silent, so that somebody with a disk that works takes the next term.
+const OWN_PROMISE: Duration = Duration::from_secs(2);
 
 /// What is to be said now. Notes that it was said.
 pub(super) fn due(state: &mut State, now: Moment) -> Vec<Action> {
@@ -62,8 +65,15 @@ fn leads(state: &State, known: &KnownRule) -> bool {
         && state.notes.ledger().is_some_and(|ledger| ledger.promise <= known.rule.term)
 }
 
+/// Whether it chooses who leads, and cannot: its own disk does not take its promise.
+fn stands_still(state: &State, known: &KnownRule, now: Moment) -> bool {
+    let promise = state.pending.as_ref().filter(|pending| pending.effect.kind() == EffectKind::WriteLedger);
+    chooses(state, known) && promise.is_some_and(|pending| now.since(pending.since) >= OWN_PROMISE)
+}
+
 fn lead(state: &mut State, known: &KnownRule, now: Moment, said: &mut Vec<(MemberId, Message)>) {
-    if !leads(state, known) || !is_due(state.contact.beat_sent, BEAT, now) {
+    if !leads(state, known) || stands_still(state, known, now) || !is_due(state.contact.beat_sent, BEAT, now)
+    {
         return;
     }
     state.contact.beat_sent = Some(now);

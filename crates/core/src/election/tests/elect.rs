@@ -79,6 +79,27 @@ fn coordinator() -> Story {
 }
 
 #[test]
+fn a_coordinator_whose_disk_does_not_take_its_promise_falls_silent() {
+    let mut story = standby();
+    silence(&mut story);
+    story.told('c', Message::Would { term: Term(4), yes: true });
+    story.until(EffectKind::WriteLedger);
+    let beats = |story: &mut Story| {
+        story.sent.clear();
+        story.pass(Duration::from_secs(2));
+        story
+            .sent
+            .iter()
+            .filter(|(_, message)| matches!(message, Message::Beat { term: Term(5), .. }))
+            .count()
+    };
+    assert!(beats(&mut story) > 0, "a disk may be slow");
+    assert_eq!(beats(&mut story), 0, "and the others take the next term");
+    story.succeeds();
+    assert!(beats(&mut story) > 0, "unless nobody did");
+}
+
+#[test]
 fn one_recruit_is_not_enough_and_the_best_log_of_enough_leads() {
     let mut story = coordinator();
     story.pass(Duration::from_mins(1));
