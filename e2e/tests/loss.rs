@@ -18,7 +18,14 @@ fn with_two_of_three_volumes_lost_a_person_decides_and_the_cluster_goes_on() -> 
     let left = replicas.pop_first().context("another replica")?;
     for member in [&primary, &other] {
         let claim = format!("{member}-data");
-        kubectl(&["delete", "persistentvolumeclaim", &claim, "-n", database.namespace(), "--wait=false"])?;
+        kubectl::kubectl(&[
+            "delete",
+            "persistentvolumeclaim",
+            &claim,
+            "-n",
+            database.namespace(),
+            "--wait=false",
+        ])?;
         database.delete_pod(member, true)?;
     }
 
@@ -39,7 +46,7 @@ fn with_two_of_three_volumes_lost_a_person_decides_and_the_cluster_goes_on() -> 
     ensure!(database.term()? > stuck, "in a new term");
     let all = database.pods()?;
     ensure!(all.len() == 3 && !all.contains_key(&primary) && !all.contains_key(&other), "{:?}", all.keys());
-    let events = kubectl(&["get", "events", "-n", database.namespace()])?;
+    let events = kubectl::kubectl(&["get", "events", "-n", database.namespace()])?;
     ensure!(events.contains("LossAccepted"), "an event tells it: {events}");
     let writer = Writer::start(database.owner()?)?;
     writer.wait_for_more(50)?;
