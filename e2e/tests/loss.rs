@@ -16,18 +16,14 @@ fn with_two_of_three_volumes_lost_a_person_decides_and_the_cluster_goes_on() -> 
     let mut replicas = database.replicas()?;
     let other = replicas.pop_first().context("a replica")?;
     let left = replicas.pop_first().context("another replica")?;
-    for member in [&primary, &other] {
+    let namespace = database.namespace();
+    for member in [&other, &primary] {
         let claim = format!("{member}-data");
-        kubectl::kubectl(&[
-            "delete",
-            "persistentvolumeclaim",
-            &claim,
-            "-n",
-            database.namespace(),
-            "--wait=false",
-        ])?;
-        database.delete_pod(member, true)?;
+        kubectl::kubectl(&["delete", "persistentvolumeclaim", &claim, "-n", namespace, "--wait=false"])?;
     }
+    // Both at once: with time in between, those who are left would elect one of them, and nothing would be lost.
+    let now = ["--grace-period=0", "--force", "--wait=false"];
+    kubectl::kubectl(&[&["delete", "pod", &other, &primary, "-n", namespace], &now[..]].concat())?;
 
     eventually(UNHURRIED, "it says that a person must decide", || {
         Ok(database.explain()?.contains("berth accept-loss").then_some(()))
@@ -46,7 +42,7 @@ fn with_two_of_three_volumes_lost_a_person_decides_and_the_cluster_goes_on() -> 
     ensure!(database.term()? > stuck, "in a new term");
     let all = database.pods()?;
     ensure!(all.len() == 3 && !all.contains_key(&primary) && !all.contains_key(&other), "{:?}", all.keys());
-    let events = kubectl::kubectl(&["get", "events", "-n", database.namespace()])?;
+    let events = kubectl::kubectl(&["get", "events", "-n", namespace])?;
     ensure!(events.contains("LossAccepted"), "an event tells it: {events}");
     let writer = Writer::start(database.owner()?)?;
     writer.wait_for_more(50)?;

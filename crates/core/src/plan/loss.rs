@@ -74,6 +74,9 @@ fn waits(rule: &Rule, word: &LossWord) -> (LossState, String) {
         Phase::Bootstrapping => {
             (LossState::Refused, "the cluster has not served yet; nothing can be lost".to_owned())
         }
+        Phase::Serving | Phase::Switching if primary.as_str() == word.member => {
+            (LossState::NotNeeded, format!("{primary} is the primary of term {now}; nothing is lost"))
+        }
         Phase::Serving | Phase::Switching => (
             LossState::Asked,
             format!(
