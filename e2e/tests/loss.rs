@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use berth_e2e::database::{Database, UNHURRIED, text};
-use berth_e2e::{Place, Writer, eventually, kubectl};
+use berth_e2e::{Place, Writer, deployment, eventually, kubectl};
 
 #[test]
 fn with_two_of_three_volumes_lost_a_person_decides_and_the_cluster_goes_on() -> Result<()> {
@@ -17,6 +17,8 @@ fn with_two_of_three_volumes_lost_a_person_decides_and_the_cluster_goes_on() -> 
     let other = replicas.pop_first().context("a replica")?;
     let left = replicas.pop_first().context("another replica")?;
     let namespace = database.namespace();
+    // It would see that the claims go, and move the primary in time.
+    let operator = deployment::stop("berth-operator")?;
     for member in [&other, &primary] {
         let claim = format!("{member}-data");
         kubectl::kubectl(&["delete", "persistentvolumeclaim", &claim, "-n", namespace, "--wait=false"])?;
@@ -24,6 +26,7 @@ fn with_two_of_three_volumes_lost_a_person_decides_and_the_cluster_goes_on() -> 
     // Both at once: with time in between, those who are left would elect one of them, and nothing would be lost.
     let now = ["--grace-period=0", "--force", "--wait=false"];
     kubectl::kubectl(&[&["delete", "pod", &other, &primary, "-n", namespace], &now[..]].concat())?;
+    operator.start()?;
 
     eventually(UNHURRIED, "it says that a person must decide", || {
         Ok(database.explain()?.contains("berth accept-loss").then_some(()))
