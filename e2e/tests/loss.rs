@@ -23,9 +23,13 @@ fn with_two_of_three_volumes_lost_a_person_decides_and_the_cluster_goes_on() -> 
         let claim = format!("{member}-data");
         kubectl::kubectl(&["delete", "persistentvolumeclaim", &claim, "-n", namespace, "--wait=false"])?;
     }
-    // Both at once: with time in between, those who are left would elect one of them, and nothing would be lost.
-    let now = ["--grace-period=0", "--force", "--wait=false"];
-    kubectl::kubectl(&[&["delete", "pod", &other, &primary, "-n", namespace], &now[..]].concat())?;
+    // The replica first: the other one would be enough for an election together with it.
+    for member in [&other, &primary] {
+        database.delete_pod(member, true)?;
+        eventually(UNHURRIED, "it is gone", || {
+            Ok(database.in_member(member, "true").is_err().then_some(()))
+        })?;
+    }
     operator.start()?;
 
     eventually(UNHURRIED, "it says that a person must decide", || {

@@ -309,7 +309,7 @@ fn put_intent(intent: &Intent, observed: &Observed) -> Result<(), Unsafe> {
         return Err(Unsafe::Intent { why: "a newer one is stored" });
     }
     let stays = |identity: &Identity| intent.identity(&identity.member).as_ref() == Some(identity);
-    if observed.rule().is_some_and(|rule| !stays(&rule.primary)) {
+    if observed.served_last().is_some_and(|primary| !stays(primary)) {
         return Err(Unsafe::Intent { why: "the primary would leave" });
     }
     if let (Some(leader), Some(stored)) = (observed.leader(), observed.intent())

@@ -20,7 +20,7 @@ pub(super) fn put(draft: &mut Draft<'_>, desired: &Desired, membership: &Members
         None if membership.missing > 0 => return,
         Some(_) | None => membership.keep.iter().map(|i| (i.member.clone(), i.claim.clone())).collect(),
     };
-    let primary = observed.rule().map(|rule| &rule.primary);
+    let primary = observed.served_last();
     let next = observed
         .leader()
         .filter(|leader| old.is_some_and(|old| old.identity(&leader.member).as_ref() == Some(*leader)));

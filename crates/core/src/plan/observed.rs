@@ -38,6 +38,14 @@ impl Observed {
         self.known().and_then(|known| known.rule.as_ref()).map(|stored| &stored.value)
     }
 
+    /// The rule's primary, for as long as the members may need it. Once another was chosen in its place, one whose claim is gone is needed no more;
+    /// and the chosen one may need those who replace it, to serve.
+    pub fn served_last(&self) -> Option<&Identity> {
+        let rule = self.rule()?;
+        let there = self.member_claims().any(|(identity, _)| identity == rule.primary);
+        (there || rule.proposal.is_none()).then_some(&rule.primary)
+    }
+
     /// Who leads the rule's term: the primary; while one is being elected, who was chosen, else who coordinates. Its pod is not touched while it may run.
     pub fn leader(&self) -> Option<&Identity> {
         let rule = self.rule()?;

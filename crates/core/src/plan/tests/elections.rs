@@ -150,6 +150,34 @@ fn who_is_about_to_be_primary_stays_in_the_intent_though_its_claim_is_being_dele
 }
 
 #[rstest]
+#[case::chosen(true, 1)]
+#[case::nobody_is_chosen_yet(false, 0)]
+fn a_lost_primarys_successor_is_told_to_the_members_once_another_was_chosen(
+    #[case] chosen: bool,
+    #[case] told: usize,
+) {
+    let mut lost = None;
+    let (_, plan) = planned(&wish(3), |world| {
+        electing(world, chosen);
+        let first = primary(world);
+        lost = Some(first.clone());
+        world.pods.remove(first.as_str());
+        let mut new = world.claims.remove(&format!("{first}-data")).unwrap();
+        new.name = "orders-bbbbb-data".to_owned();
+        new.member = Some(MemberId::new("orders-bbbbb").unwrap());
+        new.uid = ClaimUid::new("claim-new").unwrap();
+        world.claims.insert(new.name.clone(), new);
+    });
+    let intents = intents(&plan);
+    assert_eq!(intents.len(), told, "{plan:#?}");
+    let first = lost.unwrap();
+    for intent in intents {
+        assert!(intent.members.contains_key(&MemberId::new("orders-bbbbb").unwrap()));
+        assert!(!intent.members.contains_key(&first));
+    }
+}
+
+#[rstest]
 #[case::the_candidate(true, vec![])]
 #[case::who_served_last(false, vec![Why::Failing])]
 fn a_failing_pod_is_replaced_when_the_spec_changed_unless_its_member_leads(
