@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use berth_e2e::database::{Database, UNHURRIED, text};
-use berth_e2e::{Place, Writer, deployment, eventually, kubectl};
+use berth_e2e::{Place, Writer, deployment, eventually, kubectl, kubernetes};
 
 #[test]
 fn with_two_of_three_volumes_lost_a_person_decides_and_the_cluster_goes_on() -> Result<()> {
@@ -23,13 +23,14 @@ fn with_two_of_three_volumes_lost_a_person_decides_and_the_cluster_goes_on() -> 
         let claim = format!("{member}-data");
         kubectl::kubectl(&["delete", "persistentvolumeclaim", &claim, "-n", namespace, "--wait=false"])?;
     }
-    // The replica first: the other one would be enough for an election together with it.
-    for member in [&other, &primary] {
-        database.delete_pod(member, true)?;
-        eventually(UNHURRIED, "it is gone", || {
-            Ok(database.in_member(member, "true").is_err().then_some(()))
-        })?;
-    }
+    // The replica first, because the other one would be enough for an election together with it; then the primary without a moment to hand over.
+    database.delete_pod(&other, true)?;
+    eventually(UNHURRIED, "the replica is gone", || {
+        Ok(database.in_member(&other, "true").is_err().then_some(()))
+    })?;
+    let kubernetes = kubernetes::attach()?;
+    let node = kubernetes.node_of(&database.pods()?[&primary])?;
+    kubernetes.without_power(node, || database.delete_pod(&primary, true))?;
     operator.start()?;
 
     eventually(UNHURRIED, "it says that a person must decide", || {

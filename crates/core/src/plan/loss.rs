@@ -13,13 +13,10 @@ use crate::topology::{AcceptLoss, Phase, Rule};
 pub(super) fn accepted(desired: &Desired, membership: &Membership) -> Result<Option<AcceptLoss>, String> {
     let Some(LossWord { term, member }) = &desired.accept_loss else { return Ok(None) };
     let found = membership.keep.iter().find(|identity| identity.member.as_str() == member);
-    match found {
-        Some(identity) => Ok(Some(AcceptLoss { term: Term(*term), member: identity.clone() })),
-        None => {
-            let names: Vec<_> = membership.keep.iter().map(|identity| identity.member.as_str()).collect();
-            Err(format!("there is no member {member}; name one of {}", names.join(", ")))
-        }
-    }
+    let names =
+        || membership.keep.iter().map(|identity| identity.member.as_str()).collect::<Vec<_>>().join(", ");
+    let named = found.ok_or_else(|| format!("there is no member {member}; name one of {}", names()))?;
+    Ok(Some(AcceptLoss { term: Term(*term), member: named.clone() }))
 }
 
 /// What became of it: of the word in the spec, or of the last one that was used, which is told for as long as the cluster lives.
