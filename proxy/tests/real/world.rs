@@ -123,6 +123,7 @@ impl World {
             grants: 0,
             proposal: None,
             cause: None,
+            loss: None,
             switched: None,
             system: None,
             branched: None,

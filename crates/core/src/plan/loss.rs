@@ -15,8 +15,8 @@ pub(super) fn accepted(desired: &Desired, membership: &Membership) -> Result<Opt
     let found = membership.keep.iter().find(|identity| identity.member.as_str() == member);
     let names =
         || membership.keep.iter().map(|identity| identity.member.as_str()).collect::<Vec<_>>().join(", ");
-    let named = found.ok_or_else(|| format!("there is no member {member}; name one of {}", names()))?;
-    Ok(Some(AcceptLoss { term: Term(*term), member: named.clone() }))
+    let identity = found.ok_or_else(|| format!("there is no member {member}; name one of {}", names()))?;
+    Ok(Some(AcceptLoss { term: Term(*term), member: identity.clone() }))
 }
 
 /// What became of it: of the word in the spec, or of the last one that was used, which is told for as long as the cluster lives.
