@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
     /// Repeats the choice of faults and of whom they hit; not the timing.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Only these, by their names or by groups: process, container, network, node, control, planned.
+    /// Only these, by their names or by groups: process, container, disk, network, node, control, planned.
     #[arg(long, value_delimiter = ',', value_name = "FAULT")]
     faults: Vec<String>,
     /// One of the worst of each group, once, with a seed of its own.

@@ -44,6 +44,7 @@ impl Options {
             Fault::StopAgent,
             Fault::FreezeContainer,
             Fault::KillContainer,
+            Fault::HangDisk,
             Fault::CutNode,
             Fault::KillProxy,
             Fault::KillEtcd,

@@ -27,6 +27,8 @@ pub enum Fault {
     KillContainer,
     /// The pod is deleted without grace.
     DeletePodAtOnce,
+    /// A member's data volume takes no write, and fails none.
+    HangDisk,
     /// A node is cut off from everything.
     CutNode,
     /// Two nodes cannot reach each other; both reach everybody else.
@@ -62,6 +64,8 @@ pub enum Group {
     Process,
     /// A member's container or pod as a whole.
     Container,
+    /// A member's volume.
+    Disk,
     /// Packets.
     Network,
     /// Whole machines.
@@ -74,7 +78,7 @@ pub enum Group {
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::KillPostmaster,
         Self::StopPostmaster,
         Self::FreezeServer,
@@ -85,6 +89,7 @@ impl Fault {
         Self::FreezeContainer,
         Self::KillContainer,
         Self::DeletePodAtOnce,
+        Self::HangDisk,
         Self::CutNode,
         Self::CutEdge,
         Self::CutControlPlane,
@@ -113,6 +118,7 @@ impl Fault {
             Self::FreezeContainer => "freeze-container",
             Self::KillContainer => "kill-container",
             Self::DeletePodAtOnce => "delete-pod-at-once",
+            Self::HangDisk => "hang-disk",
             Self::CutNode => "cut-node",
             Self::CutEdge => "cut-edge",
             Self::CutControlPlane => "cut-control-plane",
@@ -140,6 +146,7 @@ impl Fault {
             | Self::KillAgent
             | Self::StopAgent => Group::Process,
             Self::FreezeContainer | Self::KillContainer | Self::DeletePodAtOnce => Group::Container,
+            Self::HangDisk => Group::Disk,
             Self::CutNode | Self::CutEdge | Self::CutControlPlane => Group::Network,
             Self::PowerLoss => Group::Node,
             Self::KillProxy
@@ -160,7 +167,7 @@ impl Fault {
     /// Whether it hits a member, which is the primary or a replica.
     pub fn has_target(self) -> bool {
         match self.group() {
-            Group::Process | Group::Container | Group::Network | Group::Node => true,
+            Group::Process | Group::Container | Group::Disk | Group::Network | Group::Node => true,
             Group::Control => false,
             Group::Planned => self == Self::DeletePod,
         }
@@ -174,13 +181,14 @@ impl fmt::Display for Fault {
 }
 
 impl Group {
-    const ALL: [Self; 6] =
-        [Self::Process, Self::Container, Self::Network, Self::Node, Self::Control, Self::Planned];
+    const ALL: [Self; 7] =
+        [Self::Process, Self::Container, Self::Disk, Self::Network, Self::Node, Self::Control, Self::Planned];
 
     fn name(self) -> &'static str {
         match self {
             Self::Process => "process",
             Self::Container => "container",
+            Self::Disk => "disk",
             Self::Network => "network",
             Self::Node => "node",
             Self::Control => "control",

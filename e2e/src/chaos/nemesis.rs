@@ -8,7 +8,7 @@ mod planned;
 use super::choice::{Role, Step};
 use super::fault::Fault;
 use crate::database::Database;
-use crate::kubernetes::{self, Container, Room};
+use crate::kubernetes::{self, Container, Disk, Room};
 use crate::{deployment, kubectl};
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -50,6 +50,8 @@ pub enum Undo {
     },
     /// The freezer lets go.
     Thaw(Container),
+    /// The volume takes writes.
+    Release(Disk),
     /// Packets pass.
     Heal(u8),
     /// Power.
@@ -92,6 +94,7 @@ impl Nemesis {
             Fault::FreezeContainer | Fault::KillContainer | Fault::DeletePodAtOnce => {
                 self.strike_container(step)
             }
+            Fault::HangDisk => self.strike_disk(step),
             Fault::CutNode | Fault::CutEdge | Fault::CutControlPlane => self.strike_network(step),
             Fault::PowerLoss => self.strike_node(step),
             Fault::KillProxy
@@ -109,6 +112,7 @@ impl Nemesis {
         match undo {
             Undo::Wake { member, line } => self.database.in_member(member, line).map(drop),
             Undo::Thaw(container) => self.room.thaw(container),
+            Undo::Release(disk) => self.room.release(disk),
             Undo::Heal(node) => self.room.heal(*node),
             Undo::Power(node) => self.room.power_on(*node),
             Undo::Withdraw => self.withdraw(),
@@ -175,6 +179,7 @@ impl fmt::Display for Undo {
         match self {
             Self::Wake { member, .. } => write!(f, "SIGCONT in {member}"),
             Self::Thaw(container) => write!(f, "{container} thaws"),
+            Self::Release(disk) => write!(f, "{disk} takes writes again"),
             Self::Heal(node) => write!(f, "n{node} is heard again"),
             Self::Power(node) => write!(f, "n{node} boots"),
             Self::Withdraw => f.write_str("the request is withdrawn"),

@@ -1,4 +1,4 @@
-//! Faults of whole nodes and of the network between them.
+//! Faults of whole nodes, of their disks, and of the network between them.
 
 use super::{Awaits, Nemesis, Struck, Undo};
 use crate::chaos::choice::{Role, Step, Way};
@@ -10,6 +10,20 @@ use anyhow::{Context, Result};
 const CONTROL_PLANE: u8 = 0;
 
 impl Nemesis {
+    pub(super) fn strike_disk(&self, step: &Step) -> Result<Struck> {
+        let target = self.target(step)?;
+        let claims = self.database.claims()?;
+        let claim = claims.get(&format!("{}-data", target.name)).context("it has no claim")?;
+        let disk = self.room.disk(&target.pod, claim)?;
+        self.room.hang(&disk)?;
+        Ok(Struck {
+            kind: target.kind(step.fault),
+            what: format!("the disk of {target} hangs: {disk}"),
+            awaits: if target.role == Role::Primary { Awaits::Takeover } else { Awaits::Time },
+            undo: vec![Undo::Release(disk)],
+        })
+    }
+
     pub(super) fn strike_network(&self, step: &Step) -> Result<Struck> {
         let target = self.target(step)?;
         let node = self.room.node_of(&target.pod)?;

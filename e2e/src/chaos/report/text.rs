@@ -96,6 +96,6 @@ impl Report {
             f,
             "gets no answer for 15 s gives up; a proxy or a node that falls silent costs its clients that."
         )?;
-        writeln!(f, "Not done here: full disks, slow or failing fsync, clocks that differ.")
+        writeln!(f, "Not done here: full disks, failing fsync, clocks that differ.")
     }
 }
