@@ -44,7 +44,6 @@ impl Options {
             Fault::StopAgent,
             Fault::FreezeContainer,
             Fault::KillContainer,
-            Fault::HangDisk,
             Fault::CutNode,
             Fault::KillProxy,
             Fault::KillEtcd,
