@@ -57,7 +57,7 @@ pub async fn execute(parts: &Parts, effect: Effect) -> Outcome {
         Effect::Rewind(peer) => database::rewind(parts, &peer).await,
         Effect::Follow(peer) => replicate::follow(parts, peer).await,
         Effect::Promote(timeline) => replicate::promote(parts, timeline).await,
-        Effect::SetQuorum(quorum) => replicate::set_quorum(parts, quorum).await,
+        Effect::SetQuorum { quorum, followers } => replicate::set_quorum(parts, quorum, &followers).await,
         Effect::WriteTerm(row) => replicate::write_term(parts, row).await,
         Effect::EnsureAccess(wanted) => serve::ensure_access(parts, wanted).await,
         Effect::Checkpoint(patience) => serve::checkpoint(parts, patience).await,

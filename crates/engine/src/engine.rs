@@ -102,9 +102,10 @@ pub trait Engine: Send + Sync + 'static {
     /// Takes from the data what the peer's history does not have, so that it can follow the peer; nothing, if there is nothing. The server
     /// must not run; the data of one that was killed is recovered first. The peer is a primary, promoted as lately as may be.
     ///
-    /// From when it begins to write until the next start of a server, [`Engine::inspect`] says that the data is torn: cut back, it is whole only
-    /// with what the peer's log goes on with. What is interrupted may be asked for again, with the same peer in the same term. With another it
-    /// can never be ended, which is [`EngineError::Volume`]: the member needs a new copy on a new volume.
+    /// From when it begins to write until a server on it answers [`Engine::status`], [`Engine::inspect`] says that the data is torn: cut back, it
+    /// is whole only with what the peer's log goes on with. What is interrupted may be asked for again, with the same peer in the same term. With
+    /// another it can never be ended, which is [`EngineError::Volume`]: the member needs a new copy on a new volume. What has come to its end may
+    /// be asked for again with any peer, a few times.
     async fn rewind(&self, peer: &Peer) -> Result<(), EngineError>;
 
     /// Points a running standby at a peer, or at nobody; durable on disk before it takes effect.
@@ -114,8 +115,11 @@ pub trait Engine: Send + Sync + 'static {
     /// begins: the position up to which its log is shared with the one before.
     async fn promote(&self, timeline: Timeline) -> Result<LogPosition, EngineError>;
 
+    /// Lets these members follow the server, and no others: before its promotion, so that the first try of each succeeds.
+    async fn welcome(&self, followers: &BTreeSet<MemberId>) -> Result<(), EngineError>;
+
     /// Puts the quorum in force and returns once every connected walsender and new commit sees it. On a standby it is in force from the
-    /// first commit after its promotion on, and the members that it names can follow from then on.
+    /// first commit after its promotion on.
     async fn set_quorum(&self, quorum: &Quorum) -> Result<(), EngineError>;
 
     /// Writes the term's row without waiting for a quorum; returns the position that voters must have flushed for it to count.

@@ -117,7 +117,9 @@ impl Engine for Postgres {
     }
 
     async fn status(&self) -> Result<LocalStatus, EngineError> {
-        status::ask(&self.place, &mut self.questions.hold(&self.place).await).await
+        let status = status::ask(&self.place, &mut self.questions.hold(&self.place).await).await?;
+        rewind::forget(&self.place)?;
+        Ok(status)
     }
 
     async fn detach(&self) -> Result<LogEnd, EngineError> {
@@ -134,6 +136,10 @@ impl Engine for Postgres {
 
     async fn promote(&self, timeline: Timeline) -> Result<LogPosition, EngineError> {
         promote::promote(&self.place, &mut self.work().await, timeline).await
+    }
+
+    async fn welcome(&self, followers: &BTreeSet<MemberId>) -> Result<(), EngineError> {
+        slots::keep(&self.place, &mut self.work().await, followers).await
     }
 
     async fn set_quorum(&self, quorum: &Quorum) -> Result<(), EngineError> {

@@ -94,6 +94,10 @@ impl Engine for FakeEngine {
         self.fleet.on(&self.member, |member| member.promote(timeline))
     }
 
+    async fn welcome(&self, followers: &BTreeSet<MemberId>) -> Result<(), EngineError> {
+        self.fleet.on(&self.member, |member| member.welcome(followers))
+    }
+
     async fn set_quorum(&self, quorum: &Quorum) -> Result<(), EngineError> {
         self.fleet.on(&self.member, |member| member.set_quorum(quorum))
     }

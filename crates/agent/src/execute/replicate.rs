@@ -1,9 +1,10 @@
 //! Replication: whom a standby follows, its promotion, whom a primary's commits wait for, and the proof of the term.
 
 use super::{Parts, engine_failed};
-use berth_core::Timeline;
 use berth_core::election::Outcome;
+use berth_core::{MemberId, Timeline};
 use berth_engine::{Peer, Quorum, TermRow};
+use std::collections::BTreeSet;
 
 pub(super) async fn follow(parts: &Parts, peer: Option<Peer>) -> Outcome {
     match parts.engine.follow(peer.as_ref()).await {
@@ -27,7 +28,12 @@ pub(super) async fn promote(parts: &Parts, timeline: Timeline) -> Outcome {
 }
 
 /// The position is asked for only after the quorum is in force: what was acknowledged before it is below.
-pub(super) async fn set_quorum(parts: &Parts, quorum: Quorum) -> Outcome {
+pub(super) async fn set_quorum(parts: &Parts, quorum: Quorum, followers: &BTreeSet<MemberId>) -> Outcome {
+    if !followers.is_empty()
+        && let Err(error) = parts.engine.welcome(followers).await
+    {
+        return engine_failed(&error);
+    }
     if let Err(error) = parts.engine.set_quorum(&quorum).await {
         return engine_failed(&error);
     }

@@ -104,7 +104,12 @@ pub enum Effect {
     /// End recovery onto exactly this timeline.
     Promote(Timeline),
     /// Put a quorum in force, and then take the position.
-    SetQuorum(Quorum),
+    SetQuorum {
+        /// The quorum.
+        quorum: Quorum,
+        /// Before a promotion: who may follow the server then. They can from the moment this is done, and try before.
+        followers: BTreeSet<MemberId>,
+    },
     /// Write the term's row.
     WriteTerm(TermRow),
     /// Make and keep Berth's roles, the owner, the database and the slots.
@@ -204,7 +209,7 @@ impl Effect {
             Self::Rewind(_) => EffectKind::Rewind,
             Self::Follow(_) => EffectKind::Follow,
             Self::Promote(_) => EffectKind::Promote,
-            Self::SetQuorum(_) => EffectKind::SetQuorum,
+            Self::SetQuorum { .. } => EffectKind::SetQuorum,
             Self::WriteTerm(_) => EffectKind::WriteTerm,
             Self::EnsureAccess(_) => EffectKind::EnsureAccess,
             Self::Checkpoint(_) => EffectKind::Checkpoint,

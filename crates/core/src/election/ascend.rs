@@ -144,16 +144,16 @@ fn used(state: &State) -> Timeline {
 }
 
 fn climb(state: &State, intent: &Intent, known: &KnownRule, up: &Up, system: &str) -> Step {
-    let Some(status) = &up.status else {
-        return Step::Wait(Wait::NotAnswering(up.silent.clone()));
-    };
-    match up.promoted {
-        None if !status.in_recovery => {
+    match (up.promoted, &up.status) {
+        (Some(start), _) => establish(state, intent, known, up, start, system),
+        (None, None) => Step::Wait(Wait::NotAnswering(up.silent.clone())),
+        (None, Some(status)) if !status.in_recovery => {
             // Another run of the agent promoted it; what it had set is not known, and nothing was let in yet.
             Step::act(Effect::Stop(up.run))
         }
-        None => prepare(state, intent, known, up).unwrap_or_else(|| promote(state, &known.rule, up, status)),
-        Some(start) => establish(state, intent, known, up, status, start, system),
+        (None, Some(status)) => {
+            prepare(state, intent, known, up).unwrap_or_else(|| promote(state, &known.rule, up, status))
+        }
     }
 }
 
@@ -168,7 +168,9 @@ fn prepare(state: &State, intent: &Intent, known: &KnownRule, up: &Up) -> Option
     }
     let quorum = quorum(state, intent, &known.rule);
     let in_force = matches!(&up.force, Force::Known { quorum: known, .. } if *known == quorum);
-    (!in_force).then(|| Step::act(Effect::SetQuorum(quorum)))
+    // Everybody, and not only the voters: who is refused now tries again only later, and the term's row may wait for any of them.
+    (!in_force)
+        .then(|| Step::act(Effect::SetQuorum { quorum, followers: intent.members.keys().cloned().collect() }))
 }
 
 fn promote(state: &State, rule: &Rule, up: &Up, status: &LocalStatus) -> Step {
@@ -211,15 +213,17 @@ fn establish(
     intent: &Intent,
     known: &KnownRule,
     up: &Up,
-    status: &LocalStatus,
     start: LogPosition,
     system: &str,
 ) -> Step {
     let rule = &known.rule;
-    if let Some(step) = enter(state, rule.term, status.timeline, Some(start)) {
-        return step;
-    }
+    let Some(timeline) = risen(state, rule, up) else {
+        return Step::Wait(Wait::NotAnswering(up.silent.clone()));
+    };
     if rule.phase == Phase::Bootstrapping {
+        if let Some(step) = enter(state, rule.term, timeline, Some(start)) {
+            return step;
+        }
         match serve::access(state, intent) {
             Step::Rest => {}
             step @ (Step::Do(_) | Step::Wait(_) | Step::Busy | Step::Exit) => return step,
@@ -228,7 +232,7 @@ fn establish(
     let (voters, acks) = rule.slate();
     let quorum = quorum(state, intent, rule);
     if !matches!(&up.force, Force::Known { quorum: known, .. } if *known == quorum) {
-        return Step::act(Effect::SetQuorum(quorum));
+        return Step::act(Effect::SetQuorum { quorum, followers: BTreeSet::new() });
     }
     let row = TermRow { term: rule.term, voters: voters.clone(), acks };
     let Some((_, position)) = up.row.as_ref().filter(|(written, _)| *written == row) else {
@@ -236,9 +240,8 @@ fn establish(
     };
     let have = flushed_by(voters, &state.flushed(rule.term), *position);
     if have < acks && !state.lacks(Defect::TermRowNotFlushed) {
-        return joining(state, intent, known, status)
-            .or_else(|| welcome(state, intent, rule))
-            .unwrap_or(Step::Wait(Wait::TermOnVoters { needed: acks, have }));
+        let joins = up.status.as_ref().and_then(|status| joining(state, intent, known, status));
+        return joins.unwrap_or(Step::Wait(Wait::TermOnVoters { needed: acks, have }));
     }
     if !state.is_announced() {
         return Step::Wait(Wait::Unannounced);
@@ -250,7 +253,7 @@ fn establish(
         phase: Phase::Serving,
         primary: state.me.identity.clone(),
         coordinator: None,
-        timeline: status.timeline,
+        timeline,
         branched: Some(start),
         voters: voters.clone(),
         acks,
@@ -264,6 +267,17 @@ fn establish(
         rule,
         expected: Some(known.revision),
     })
+}
+
+/// The timeline that the server was promoted onto: what an election allocated, or it would not have been said to be promoted. The first of all is
+/// told by the server alone.
+fn risen(state: &State, rule: &Rule, up: &Up) -> Option<Timeline> {
+    let told = || up.status.as_ref().map(|status| status.timeline);
+    match rule.phase {
+        Phase::Bootstrapping => told(),
+        Phase::Electing if state.lacks(Defect::TimelineUsedTwice) => told(),
+        Phase::Electing | Phase::Serving | Phase::Switching => Some(rule.timeline),
+    }
 }
 
 /// Names a member that streams beside those who were chosen and do not come, or waits for fewer where fewer are asked for now. Nothing was
@@ -286,23 +300,6 @@ fn joining(state: &State, intent: &Intent, known: &KnownRule, status: &LocalStat
     let mut voters = proposal.voters.clone();
     voters.insert(joins);
     Some(propose(intent, known, Proposal { voters, ..proposal.clone() }))
-}
-
-/// Makes slots for all members when somebody follows this term whom its choice does not name: without a slot the stream is refused, and whoever
-/// was chosen may never come.
-fn welcome(state: &State, intent: &Intent, rule: &Rule) -> Option<Step> {
-    let (voters, _) = rule.slate();
-    let waits = state.world.view.members.values().any(|record| {
-        let id = &record.identity;
-        record.term == rule.term
-            && *id != state.me.identity
-            && intent.identity(&id.member).as_ref() == Some(id)
-            && !voters.contains(id)
-    });
-    match serve::access(state, intent) {
-        step @ Step::Do(_) if waits => Some(step),
-        Step::Do(_) | Step::Wait(_) | Step::Rest | Step::Busy | Step::Exit => None,
-    }
 }
 
 fn propose(intent: &Intent, known: &KnownRule, proposal: Proposal) -> Step {

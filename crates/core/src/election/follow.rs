@@ -22,6 +22,16 @@ const NEVER: Duration = Duration::from_secs(15);
 /// How long a server that came back is left as it is where nobody looks: until somebody would notice.
 const UNCHECKED: Duration = Duration::from_secs(5);
 
+/// How long a server whose data was cut back may be on its way to another leader than the present one before it is cut back to this one's
+/// history: a moment longer than a start takes.
+const UNWHOLE: Duration = Duration::from_secs(5);
+
+/// How long it may be on its way to the present one: what it lacks is the little that was written while its files were copied.
+const UNWHOLE_HERE: Duration = Duration::from_mins(1);
+
+/// How long any other may recover from its own log before the same is done: that is work, not silence, and is rarely so long.
+const RECOVERY: Duration = Duration::from_mins(10);
+
 /// `leader` is who is followed in this term, if that is known already.
 pub(super) fn step(
     state: &State,
@@ -143,7 +153,13 @@ fn stream(
     now: Moment,
 ) -> Step {
     let Some(status) = &up.status else {
-        return Step::Wait(Wait::NotAnswering(up.silent.clone()));
+        return if let Some(Ok(peer)) = peer
+            && never_answers(state, up, &peer).is_some_and(|at| at <= now)
+        {
+            part(&known.rule, up)
+        } else {
+            Step::Wait(Wait::NotAnswering(up.silent.clone()))
+        };
     };
     if !status.in_recovery {
         // It took writes, and the rule names another: the guard kills it, or the topology is an old one and nothing is touched.
@@ -218,11 +234,27 @@ fn never_arrives(state: &State, rule: &Rule, up: &Up) -> Option<Moment> {
     idle.then(|| up.changed.max(state.lag.since).max(since).after(NEVER))
 }
 
+/// When a server that has not answered yet counts as one that never will. What was cut back needs what follows from a leader: it may ask one
+/// that was lost before it had come as far, or one that has not kept what it asks for.
+fn never_answers(state: &State, up: &Up, leader: &Peer) -> Option<Moment> {
+    let asks = matches!(&up.source, Source::Of(source) if source == leader);
+    let torn = matches!(state.volume, Some(Volume::Present { torn: true, .. }));
+    let since = match (torn, asks) {
+        (true, false) => Some(up.since.after(UNWHOLE)),
+        (true, true) => state.contact.unbroken.map(|heard| up.since.max(heard).after(UNWHOLE_HERE)),
+        (false, false) => Some(up.since.after(RECOVERY)),
+        (false, true) => None,
+    };
+    since.filter(|_| up.answered.is_none())
+}
+
 /// When that is to be looked at again.
 pub(super) fn wakes(state: &State) -> Option<Moment> {
     let rule = &state.world.view.rule.as_ref()?.rule;
-    let follows = *rule.leader() != state.me.identity;
-    state.server.up().filter(|_| follows).and_then(|up| never_arrives(state, rule, up))
+    let up = state.server.up().filter(|_| *rule.leader() != state.me.identity)?;
+    let answers =
+        || peer(state, rule, rule.leader()).ok().and_then(|leader| never_answers(state, up, &leader));
+    never_arrives(state, rule, up).or_else(answers)
 }
 
 fn attach(state: &State, rule: &Rule, up: &Up, peer: Peer) -> Step {

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How long a sufficient set waits for the others: whoever has not pledged is no voter of the term at first.
-const FOR_OTHERS: Duration = Duration::from_millis(100);
+const FOR_OTHERS: Duration = Duration::from_millis(200);
 /// How long a set that is sufficient by the crashed primary alone waits for voters, because a standby is ready sooner than a recovery.
 const FOR_VOTERS: Duration = Duration::from_secs(1);
 /// How long a primary that stopped in order waits for a standby that holds all, or for the one that was asked for.

@@ -54,9 +54,10 @@ pub(super) fn step(state: &State, intent: &Intent, known: &KnownRule, volume: &V
     let hand_over = switch::begin(state, intent, known, up, now).unwrap_or(Step::Rest);
     let steps = [
         hand_over,
-        notes,
         gate(intent, rule, up, now, state),
         publish(state, intent, known, up, now),
+        // Tenants are let in first: until this is entered the rule tells it.
+        notes,
         access(state, intent),
         apply(intent, known, up),
         voters,
@@ -182,7 +183,7 @@ fn voters(
     }
     match next {
         Next::Settled => Step::Rest,
-        Next::Set(quorum) => Step::act(Effect::SetQuorum(quorum)),
+        Next::Set(quorum) => Step::act(Effect::SetQuorum { quorum, followers: BTreeSet::new() }),
         Next::CatchUp => Step::Wait(Wait::VotersCatchUp),
         Next::NeedsReplacement(member) => Step::Wait(Wait::NeedsReplacement(member)),
         Next::Swap { voters, acks } => {

@@ -21,7 +21,7 @@ use super::place::PostgresPlace;
 use super::reload::{self, until};
 use super::settings::{self, Force, QUORUM, quorum_file, standby_names};
 use super::sql::{Held, QUICK, SLOW};
-use super::{files, place, slots};
+use super::{files, place};
 use crate::{EngineError, Quorum};
 use std::time::Duration;
 
@@ -85,17 +85,12 @@ async fn before_promotion(
         // One reload: the promotion's signal goes by way of the postmaster, who tells everybody of the setting before it takes the next.
         settings::write_quorum(place, quorum, Force::InForce)?;
         reload::begin(sql).await?;
-        armed_at_start(sql, quorum).await?;
+        armed_at_start(sql, quorum).await
     } else {
         settings::write_quorum(place, quorum, Force::Asked)?;
         reload::complete(sql).await?;
         arm(sql, quorum).await?;
-        settings::write_quorum(place, quorum, Force::InForce)?;
-    }
-    match quorum {
-        // Those that are waited for can only come if they have a slot.
-        Quorum::Any { members, .. } => slots::keep(place, sql, members).await,
-        Quorum::Nobody | Quorum::None => Ok(()),
+        settings::write_quorum(place, quorum, Force::InForce)
     }
 }
 

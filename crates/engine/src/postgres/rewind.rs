@@ -1,7 +1,7 @@
 //! Taking back what a former primary's data has and its successor's history has not.
 //!
 //! `pg_rewind` leaves the data unusable if it is broken off, so it runs only after a run that writes nothing has found that it can
-//! be done. From then on until a server starts on it a note lies beside the data: what lies there is no database by itself. With the note lie
+//! be done. From then on until a server on it answers a note lies beside the data: what lies there is no database by itself. With the note lie
 //! copies of what the rewind reads of the data's own log, because it truncates all files that the source has too before it fills them. With
 //! them it can be repeated, but only against the same source in the same term: what was copied so far holds what another may have lost.
 //!
@@ -26,6 +26,8 @@ use tokio::process::Command;
 
 /// The longest rewind: that of a large database copies what changed, and syncs all of it.
 const LIMIT: Duration = Duration::from_hours(14);
+/// How many servers may be started on rewound data before it counts as of no use: leaders may be lost one after the other, and agents restart.
+const TRIES: u32 = 5;
 /// Between two looks whether the server has recovered.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
@@ -38,11 +40,14 @@ pub(super) struct Note {
     /// Whether it has come to its end.
     #[serde(default)]
     done: bool,
+    /// How often a server was to go on from it since.
+    #[serde(default)]
+    tries: u32,
 }
 
 impl Note {
     fn of(peer: &Peer, done: bool) -> Self {
-        Self { member: peer.member.clone(), address: peer.address.clone(), term: peer.term, done }
+        Self { member: peer.member.clone(), address: peer.address.clone(), term: peer.term, done, tries: 0 }
     }
 
     fn peer(&self) -> Peer {
@@ -82,13 +87,36 @@ fn write(place: &PostgresPlace, content: &Note) -> Result<(), EngineError> {
     files::write(&note(place), &written)
 }
 
-/// Ends a rewind that was begun, and forgets it: a server starts on the data now.
+/// Ends a rewind that was begun: a server starts on the data now.
 pub(super) async fn settle(place: &PostgresPlace) -> Result<(), EngineError> {
-    let Some(before) = begun(place)? else { return Ok(()) };
-    // Half of one history and half of another: nothing starts on it before it is whole.
-    rewind(place, &before.peer()).await?;
-    files::remove(&note(place))?;
+    match begun(place)? {
+        // Half of one history and half of another: nothing starts on it before it is whole.
+        Some(before) if !before.done => rewind(place, &before.peer()).await,
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Forgets a rewind: the server answers, so that its data is whole by itself.
+pub(super) fn forget(place: &PostgresPlace) -> Result<(), EngineError> {
+    let path = note(place);
+    if !path.try_exists().map_err(files::failed("looking for", &path))? {
+        return Ok(());
+    }
+    files::remove(&path)?;
     files::remove_folder(&folder(place))
+}
+
+/// The files are as the rewind left them, and no server on them has come to answer. None of them was promoted, so that they go on with
+/// any history that holds all they were filled from; PostgreSQL refuses one that left it before. As nothing tells beforehand which it is, a few starts are tried.
+fn go_on(place: &PostgresPlace, before: &Note, peer: &Peer) -> Result<(), EngineError> {
+    let tries = before.tries + 1;
+    if tries > TRIES {
+        return Err(EngineError::Volume(format!(
+            "after a rewind to {} in term {} no server on the data became whole ({TRIES} were started, the last behind {} in term {}): give the member a new claim",
+            before.member, before.term, peer.member, peer.term
+        )));
+    }
+    write(place, &Note { tries, ..Note::of(peer, true) })
 }
 
 /// Rewinds the data to where its history left the peer's, or goes on with that.
@@ -97,12 +125,9 @@ pub(super) async fn rewind(place: &PostgresPlace, peer: &Peer) -> Result<(), Eng
     volume::clear_remains(place).await?;
     match begun(place)? {
         None => first(place, peer).await,
+        Some(before) if before.done => go_on(place, &before, peer),
         Some(before) if (&before.member, before.term) == (&peer.member, peer.term) => {
-            if before.done {
-                Ok(())
-            } else {
-                again(place, peer).await
-            }
+            again(place, peer).await
         }
         Some(before) => Err(EngineError::Volume(format!(
             "a rewind to {} in term {} was broken off, and the data cannot go on with {} in term {}: give the member a new claim",

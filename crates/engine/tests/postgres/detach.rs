@@ -4,6 +4,7 @@ use crate::inside::inside;
 use crate::world::{Blocked, Cluster, Member, eventually, settings, signal};
 use berth_core::{LogPosition, Term, Timeline};
 use berth_engine::{Boot, Engine, EngineError, LogEnd, Quorum};
+use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -95,7 +96,8 @@ fn the_end_is_on_the_timeline_of_its_last_record_and_not_of_the_one_asked_for() 
                 "the source is dead, and its tries to reconnect change nothing"
             );
             // A moment after the switch: the control file does not know of it, and nothing but the first record is there.
-            let members = [first.id.clone(), second.id.clone()].into();
+            let members = BTreeSet::from([first.id.clone(), second.id.clone()]);
+            first.engine.welcome(&members).await.unwrap();
             first.engine.set_quorum(&Quorum::Any { acks: 1, members, term: Term(2) }).await.unwrap();
             let begin = first.engine.promote(Timeline(3)).await.unwrap();
             second.engine.follow(Some(&first.peer(Term(2)))).await.unwrap();

@@ -4,6 +4,7 @@ use crate::inside::inside;
 use crate::world::{Blocked, Cluster, eventually, settings, signal};
 use berth_core::{Term, Timeline};
 use berth_engine::{Boot, Engine, Quorum, Volume};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 #[test]
@@ -12,12 +13,13 @@ fn the_first_commit_after_a_promotion_waits_for_the_new_names() {
         let mut cluster = Cluster::serving(Term(1)).await;
         cluster.join(1, Term(1)).await;
         cluster.join(2, Term(1)).await;
-        let members = cluster.members.iter().map(|member| member.id.clone()).collect();
-        let quorum = Quorum::Any { acks: 1, members, term: Term(2) };
+        let members: BTreeSet<_> = cluster.members.iter().map(|member| member.id.clone()).collect();
+        let quorum = Quorum::Any { acks: 1, members: members.clone(), term: Term(2) };
         let [old, candidate, follower] = &mut cluster.members[..] else { panic!("three members") };
         old.kill();
         candidate.engine.detach().await.unwrap();
         follower.engine.detach().await.unwrap();
+        candidate.engine.welcome(&members).await.unwrap();
         candidate.engine.set_quorum(&quorum).await.unwrap();
         assert_eq!(
             candidate.superuser("SHOW synchronous_standby_names").await,
@@ -54,11 +56,12 @@ fn a_follower_that_attached_before_the_promotion_counts_after_it() {
         let mut cluster = Cluster::serving(Term(1)).await;
         cluster.join(1, Term(1)).await;
         cluster.join(2, Term(1)).await;
-        let members = cluster.replicas();
-        let quorum = Quorum::Any { acks: 1, members, term: Term(2) };
+        let followers = cluster.replicas();
+        let quorum = Quorum::Any { acks: 1, members: followers.clone(), term: Term(2) };
         let [old, candidate, follower] = &mut cluster.members[..] else { panic!("three members") };
         old.stop();
         candidate.engine.detach().await.unwrap();
+        candidate.engine.welcome(&followers).await.unwrap();
         candidate.engine.set_quorum(&quorum).await.unwrap();
         follower.engine.follow(Some(&candidate.peer(Term(2)))).await.unwrap();
         candidate.engine.promote(Timeline(3)).await.unwrap();
@@ -111,20 +114,19 @@ fn a_standby_keeps_no_log_for_others_and_a_little_for_everybody() {
     inside("promote::a_standby_keeps_no_log_for_others_and_a_little_for_everybody", async || {
         let mut cluster = Cluster::serving(Term(1)).await;
         cluster.join(1, Term(1)).await;
-        let quorum = Quorum::Any { acks: 1, members: cluster.replicas(), term: Term(2) };
+        let followers = cluster.replicas();
         let source = cluster.members[0].peer(Term(1));
         let standby = &mut cluster.members[1];
         let slots = "SELECT count(*) FROM pg_replication_slots";
         assert_eq!(standby.superuser(slots).await, "0");
         // An election that it lost leaves none behind.
         standby.engine.detach().await.unwrap();
-        standby.engine.set_quorum(&quorum).await.unwrap();
+        standby.engine.welcome(&followers).await.unwrap();
         assert_eq!(standby.superuser(slots).await, "1");
         standby.engine.follow(Some(&source)).await.unwrap();
         assert_eq!(standby.superuser(slots).await, "0");
         standby.engine.detach().await.unwrap();
-        standby.engine.set_quorum(&Quorum::Nobody).await.unwrap();
-        standby.engine.set_quorum(&quorum).await.unwrap();
+        standby.engine.welcome(&followers).await.unwrap();
         standby.kill();
         standby.start(&Boot::Following(source), &settings(2), &Quorum::Nobody).await;
         assert_eq!(standby.superuser(slots).await, "0");

@@ -4,6 +4,7 @@ use crate::inside::inside;
 use crate::world::{Blocked, Cluster, Member, eventually, settings, signal};
 use berth_core::{Term, Timeline};
 use berth_engine::{Boot, Engine, EngineError, Quorum, Volume};
+use std::collections::BTreeSet;
 use std::fs;
 
 /// The second member leads term 2 on timeline 3. The first was killed with rows that nobody acknowledged; the third has them too, and
@@ -12,8 +13,8 @@ async fn parted() -> (Cluster, Vec<String>) {
     let mut cluster = Cluster::serving(Term(1)).await;
     cluster.join(1, Term(1)).await;
     cluster.join(2, Term(1)).await;
-    let members = cluster.members.iter().map(|member| member.id.clone()).collect();
-    let quorum = Quorum::Any { acks: 1, members, term: Term(2) };
+    let members: BTreeSet<_> = cluster.members.iter().map(|member| member.id.clone()).collect();
+    let quorum = Quorum::Any { acks: 1, members: members.clone(), term: Term(2) };
     let [old, new, third] = &mut cluster.members[..] else { panic!("three members") };
     old.superuser("INSERT INTO public.written (what) VALUES ('before')").await;
     eventually("it is there", async || new.rows().await == "before").await;
@@ -24,6 +25,7 @@ async fn parted() -> (Cluster, Vec<String>) {
     eventually("the tail is there, too", async || third.superuser(tail).await == "t").await;
     old.kill();
     third.kill();
+    new.engine.welcome(&members).await.unwrap();
     new.engine.set_quorum(&quorum).await.unwrap();
     let checkpointer = new.processes("checkpointer").await;
     signal("STOP", &checkpointer);
@@ -86,13 +88,14 @@ fn a_primary_that_was_stopped_in_order_needs_no_rewind() {
     inside("rewind::a_primary_that_was_stopped_in_order_needs_no_rewind", async || {
         let mut cluster = Cluster::serving(Term(1)).await;
         cluster.join(1, Term(1)).await;
-        let members = cluster.members.iter().map(|member| member.id.clone()).collect();
-        let quorum = Quorum::Any { acks: 1, members, term: Term(2) };
+        let members: BTreeSet<_> = cluster.members.iter().map(|member| member.id.clone()).collect();
+        let quorum = Quorum::Any { acks: 1, members: members.clone(), term: Term(2) };
         let [old, new, _] = &mut cluster.members[..] else { panic!("three members") };
         old.superuser("INSERT INTO public.written (what) VALUES ('before')").await;
         old.stop();
         let control = fs::read(old.data.join("pgdata/global/pg_control")).unwrap();
         new.engine.detach().await.unwrap();
+        new.engine.welcome(&members).await.unwrap();
         new.engine.set_quorum(&quorum).await.unwrap();
         new.engine.promote(Timeline(3)).await.unwrap();
         old.engine.rewind(&new.peer(Term(2))).await.unwrap();
@@ -103,6 +106,46 @@ fn a_primary_that_was_stopped_in_order_needs_no_rewind() {
         );
         follows(new, old).await;
         new.stop();
+        old.stop();
+    });
+}
+
+#[test]
+fn rewound_data_goes_on_with_the_next_leader_and_not_for_ever() {
+    inside("rewind::rewound_data_goes_on_with_the_next_leader_and_not_for_ever", async || {
+        let (mut cluster, checkpointer) = parted().await;
+        signal("CONT", &checkpointer);
+        let [old, new, third] = &mut cluster.members[..] else { panic!("three members") };
+        let source = new.peer(Term(2));
+        third.engine.rewind(&source).await.unwrap();
+        follows(new, third).await;
+        old.engine.rewind(&source).await.unwrap();
+        // It has not been started when its leader is lost.
+        new.kill();
+        third.engine.detach().await.unwrap();
+        let followers = BTreeSet::from([old.id.clone()]);
+        third.engine.welcome(&followers).await.unwrap();
+        let quorum = Quorum::Any { acks: 1, members: followers, term: Term(3) };
+        third.engine.set_quorum(&quorum).await.unwrap();
+        third.engine.promote(Timeline(4)).await.unwrap();
+        let next = third.peer(Term(3));
+        old.engine.rewind(&next).await.unwrap();
+        assert!(torn(old).await, "not before it answers");
+
+        let note = old.data.join("rewind/source.json");
+        let written = fs::read_to_string(&note).unwrap();
+        assert!(written.contains("\"tries\":1"), "{written}");
+        fs::write(&note, written.replace("\"tries\":1", "\"tries\":5")).unwrap();
+        let error = old.engine.rewind(&next).await.unwrap_err();
+        assert!(!error.retryable() && error.to_string().contains("new claim"), "{error}");
+        fs::write(&note, written).unwrap();
+
+        old.start(&Boot::Following(next), &settings(3), &Quorum::Nobody).await;
+        eventually("it streams", async || old.engine.status().await.is_ok_and(|status| status.receiving))
+            .await;
+        assert!(!torn(old).await);
+        third.write("in the third term").is_blocked(Blocked::Goes).await;
+        third.stop();
         old.stop();
     });
 }

@@ -216,11 +216,14 @@ impl Member {
     }
 
     pub(super) fn set_quorum(&mut self, quorum: &Quorum) -> Result<(), EngineError> {
-        let (data, process) = self.running()?;
+        let (_, process) = self.running()?;
         process.quorum = quorum.clone();
-        if let (true, Quorum::Any { members, .. }) = (process.standby, quorum) {
-            data.slots.extend(members.iter().cloned());
-        }
+        Ok(())
+    }
+
+    pub(super) fn welcome(&mut self, followers: &BTreeSet<MemberId>) -> Result<(), EngineError> {
+        let (data, _) = self.running()?;
+        data.slots.extend(followers.iter().cloned());
         Ok(())
     }
 

@@ -222,6 +222,7 @@ impl World {
                 Err("no answer in time".to_owned())
             }
             Some(process) if self.now < process.ready => Err("the database system is starting up".to_owned()),
+            Some(_) if !self.databases.is_whole(who) => Err("it is not consistent yet".to_owned()),
             Some(process) => {
                 let replayed =
                     if self.now < process.replayed { process.shown } else { super::database::End(u32::MAX) };

@@ -89,7 +89,7 @@ impl World {
             | Effect::Rewind(_)
             | Effect::Follow(_)
             | Effect::Promote(_)
-            | Effect::SetQuorum(_)
+            | Effect::SetQuorum { .. }
             | Effect::WriteTerm(_)
             | Effect::EnsureAccess(_)
             | Effect::Checkpoint(_)
@@ -125,7 +125,7 @@ impl World {
             | Effect::WriteLedger(_)
             | Effect::Detach
             | Effect::Follow(_)
-            | Effect::SetQuorum(_)
+            | Effect::SetQuorum { .. }
             | Effect::WriteTerm(_)
             | Effect::EnsureAccess(_)
             | Effect::OpenGate
@@ -222,7 +222,7 @@ impl World {
             Effect::Detach
             | Effect::Follow(_)
             | Effect::Promote(_)
-            | Effect::SetQuorum(_)
+            | Effect::SetQuorum { .. }
             | Effect::WriteTerm(_)
             | Effect::EnsureAccess(_)
             | Effect::Checkpoint(_)

@@ -67,7 +67,7 @@ pub(super) fn effect(effect: &Effect) -> String {
         }
         Effect::Follow(Some(from)) => format!("{kind}: {}", peer(from)),
         Effect::Promote(timeline) => format!("{kind} onto timeline {timeline}"),
-        Effect::SetQuorum(quorum) => format!("{kind}: {}", super::database::Wait::from(quorum)),
+        Effect::SetQuorum { quorum, .. } => format!("{kind}: {}", super::database::Wait::from(quorum)),
         Effect::WriteTerm(row) => {
             format!("{kind}: term {}, {} of {{{}}}", row.term, row.acks, members(&row.voters))
         }

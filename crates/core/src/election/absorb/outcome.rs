@@ -52,7 +52,7 @@ fn failed(state: &mut State, effect: &Effect, reason: String, retryable: bool, n
         up.botched = true;
         state.failures.crashed(reason.clone(), now);
     }
-    if let (Effect::SetQuorum(_), Some(up)) = (effect, state.server.up_mut()) {
+    if let (Effect::SetQuorum { .. }, Some(up)) = (effect, state.server.up_mut()) {
         // It may or may not be in force.
         up.force = Force::Unknown;
     }
@@ -106,9 +106,6 @@ fn done(state: &mut State, outcome: Outcome, asked: Moment, now: Moment) {
             };
             up.settings = Some(settings);
             state.server = Server::Up(Box::new(up));
-            if let Some(Volume::Present { torn, .. }) = &mut state.volume {
-                *torn = false;
-            }
         }
         Outcome::AccessEnsured(wanted) => state.access = Some(wanted),
         // What the watch told since is newer than the swap's own outcome.

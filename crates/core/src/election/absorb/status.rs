@@ -1,6 +1,6 @@
 //! What the server says of itself, and what follows from it with time.
 
-use crate::database::LocalStatus;
+use crate::database::{LocalStatus, Volume};
 use crate::election::action::Run;
 use crate::election::announce::WORSE_AFTER;
 use crate::election::event::Silence;
@@ -27,6 +27,10 @@ pub(super) fn absorb(
             return lag(state, Replication::Detached, now);
         }
     };
+    if let Some(Volume::Present { torn, .. }) = &mut state.volume {
+        // A server answers when its data is whole.
+        *torn = false;
+    }
     up.silent = None;
     up.answered = Some(asked);
     let arrives = arrives(up, &status, term, timeline);

@@ -1,8 +1,9 @@
 //! What is heard of the topology.
 
-use crate::election::action::RuleRevision;
+use crate::election::action::{Effect, RuleRevision};
 use crate::election::event::{KnownRule, News, View};
 use crate::election::state::State;
+use crate::topology::Phase;
 
 pub(super) fn absorb(state: &mut State, news: News) {
     match news {
@@ -94,6 +95,14 @@ pub(super) fn rule(state: &mut State, known: Option<KnownRule>) {
     }
     if let Some((term, _)) = after {
         state.seen = state.seen.max(term);
+    }
+    if let (Some(known), Some(pending)) = (&known, &state.pending)
+        && let Effect::SwapRule { rule, .. } = &pending.effect
+        && *rule == known.rule
+        && (rule.phase, &rule.primary) == (Phase::Serving, &state.me.identity)
+    {
+        // The watch may tell of a swap of ours before its answer comes. It shows as well that nobody follows this member.
+        state.contact.confirmed = state.contact.confirmed.max(Some(pending.since));
     }
     state.world.view.rule = known;
 }

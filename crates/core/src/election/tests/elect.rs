@@ -263,18 +263,35 @@ fn a_candidate_sets_its_quorum_before_it_is_promoted_and_serves_when_a_voter_has
 #[test]
 fn a_candidate_lets_those_follow_whom_nobody_chose_and_serves_by_them() {
     let mut story = candidate();
+    story.until(EffectKind::SetQuorum);
+    let Effect::SetQuorum { followers, .. } = story.effect() else { unreachable!() };
+    assert_eq!(*followers, "abc".chars().map(member).collect(), "without a slot a stream is refused");
     story.until(EffectKind::Promote);
     story.succeeds();
     story.status(primary_status(6, 500, 5, ""));
     story.settles();
     assert_eq!(story.wait(), Some(&Wait::TermOnVoters { needed: 1, have: 0 }), "c does not come");
-    let mut follows = record('a');
-    follows.term = Term(5);
-    story.hear(Event::Topology(News::Member(member('a'), Some(Box::new(follows)))));
-    assert_eq!(story.succeeds().kind(), EffectKind::EnsureAccess, "without a slot its stream is refused");
-    assert_eq!(story.doing, None, "and once is enough");
     story.status(primary_status(6, 560, 5, "a"));
     assert_eq!(story.swapping().proposal.clone().unwrap().voters, identities("ac"));
+}
+
+#[test]
+fn a_new_primary_that_hears_of_its_own_swap_before_the_answer_serves_on() {
+    let mut story = candidate();
+    // What an agent that starts anew is allowed without a lease is long over, and no voter's grant of this term has arrived yet.
+    story.grants = false;
+    story.pass(Duration::from_mins(1));
+    story.until(EffectKind::Promote);
+    story.succeeds();
+    story.until(EffectKind::SwapRule);
+    assert!(story.doing.is_none(), "the term waits for its voter");
+    story.status(primary_status(6, 560, 5, "c"));
+    let (swap, serving) = (story.doing.clone(), story.swapping().clone());
+    assert_eq!(serving.phase, Phase::Serving);
+    story.rule(serving, 42);
+    assert_eq!(story.doing, swap, "nobody follows this member, as the swap itself shows");
+    story.until(EffectKind::OpenGate);
+    assert!(matches!(story.effect(), Effect::OpenGate));
 }
 
 #[test]

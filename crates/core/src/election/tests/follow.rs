@@ -130,6 +130,39 @@ fn data_whose_rewind_never_began_to_write_still_counts_when_its_source_is_lost()
     );
 }
 
+/// A server that has said nothing since it was started in term 5, when `a` led, and the term after, which `c` leads.
+fn unanswering_in_the_next_term(volume: Volume) -> Story {
+    let mut story = Story::started('b', Notes::Present(ledger('b')), volume, view(Some(next_term())));
+    story.until(EffectKind::Start);
+    story.succeeds();
+    let mut rule = next_term();
+    (rule.term, rule.timeline, rule.branched) = (Term(6), Timeline(7), Some(LogPosition(600)));
+    (rule.primary, rule.voters) = (identity('c'), identities("a"));
+    story.rule(rule, 42);
+    story
+}
+
+#[test]
+fn a_rewound_server_whose_leader_is_lost_before_it_answers_is_cut_back_to_the_next_leader() {
+    let mut story = unanswering_in_the_next_term(torn());
+    story.pass(Duration::from_secs(3));
+    assert!(story.doing.is_none(), "it may still be starting: {:?}", story.doing);
+    story.pass(Duration::from_secs(3));
+    assert_eq!(story.effect(), &Effect::Stop(Run(1)));
+    story.until(EffectKind::Rewind);
+    let Effect::Rewind(source) = story.effect() else { unreachable!() };
+    assert_eq!((&source.member, source.term), (&member('c'), Term(6)));
+}
+
+#[test]
+fn a_server_that_recovers_by_its_own_log_is_given_its_time_in_any_term() {
+    let mut story = unanswering_in_the_next_term(present());
+    story.pass(Duration::from_mins(9));
+    assert!(story.doing.is_none(), "{:?}", story.doing);
+    story.pass(Duration::from_mins(2));
+    assert_eq!(story.effect(), &Effect::Stop(Run(1)));
+}
+
 #[test]
 fn a_stream_that_never_comes_from_a_primary_that_is_heard_is_taken_for_another_history() {
     let mut story = streaming();

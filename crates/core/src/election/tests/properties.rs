@@ -219,7 +219,7 @@ impl World {
             | Effect::Rewind(_)
             | Effect::Stop(_)
             | Effect::Fence
-            | Effect::SetQuorum(_)
+            | Effect::SetQuorum { .. }
             | Effect::WriteTerm(_)
             | Effect::EnsureAccess(_)
             | Effect::Checkpoint(_)
@@ -324,7 +324,7 @@ impl World {
             Effect::Detach
             | Effect::Follow(_)
             | Effect::Promote(_)
-            | Effect::SetQuorum(_)
+            | Effect::SetQuorum { .. }
             | Effect::WriteTerm(_)
             | Effect::EnsureAccess(_)
             | Effect::Checkpoint(_)
@@ -377,7 +377,7 @@ impl World {
                 self.timelines.insert(timeline);
                 Outcome::Promoted(position)
             }
-            Effect::SetQuorum(quorum) => {
+            Effect::SetQuorum { quorum, .. } => {
                 server.quorum = quorum.clone();
                 Outcome::QuorumInForce { quorum, position }
             }

@@ -127,7 +127,7 @@ fn an_agent_that_was_restarted_goes_on_in_the_same_term_while_the_server_runs() 
     assert_eq!(story.succeeds(), Effect::Inspect);
     assert_eq!(story.doing, None, "nothing is done to a server that has not answered yet");
     story.status(primary_status(5, 450, 4, "bc"));
-    assert_eq!(story.effect(), &Effect::SetQuorum(any(1, "bc", 4)), "first of all, whom commits wait for");
+    assert_eq!(story.effect(), &set(any(1, "bc", 4)), "first of all, whom commits wait for");
     let done = story.settles();
     assert!(!done.contains(&EffectKind::SwapRule), "{done:?}");
     assert_eq!(story.state.world.view.rule, Some(known(rule(), 40)));

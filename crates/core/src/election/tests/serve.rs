@@ -34,7 +34,7 @@ fn a_member_that_left_goes_out_of_the_setting_and_then_out_of_the_rule() {
     });
     let mut seen = Vec::new();
     while story.doing.is_some() {
-        if let Effect::SetQuorum(quorum) = story.effect() {
+        if let Effect::SetQuorum { quorum, .. } = story.effect() {
             seen.push(format!("set {}", *quorum == any(1, "b", 4)));
         }
         if let Effect::SwapRule { rule, .. } = story.effect() {
@@ -66,7 +66,7 @@ fn a_cluster_that_goes_async_lowers_the_rule_and_then_waits_for_nobody() {
     changed(&mut story, |intent| intent.durability.mode = DurabilityMode::Async);
     assert_eq!(story.swapping().acks, 0);
     story.succeeds();
-    assert_eq!(story.effect(), &Effect::SetQuorum(Quorum::None), "the gate is open: commits must not hang");
+    assert_eq!(story.effect(), &set(Quorum::None), "the gate is open: commits must not hang");
 }
 
 #[test]

@@ -143,6 +143,11 @@ pub(super) fn closed(position: u64) -> Volume {
     }
 }
 
+/// The putting in force of a quorum in a term that serves.
+pub(super) fn set(quorum: Quorum) -> Effect {
+    Effect::SetQuorum { quorum, followers: BTreeSet::new() }
+}
+
 /// A standby's log: the term and timeline of the last of it, and its end.
 pub(super) fn ends(term: u64, timeline: u32, position: u64) -> Log {
     Log::Ends {
@@ -390,7 +395,7 @@ impl Story {
             Effect::Rewind(_) => Outcome::Rewound,
             Effect::Follow(peer) => Outcome::Following(peer),
             Effect::Promote(_) => Outcome::Promoted(LogPosition(500)),
-            Effect::SetQuorum(quorum) => Outcome::QuorumInForce { quorum, position: LogPosition(600) },
+            Effect::SetQuorum { quorum, .. } => Outcome::QuorumInForce { quorum, position: LogPosition(600) },
             Effect::WriteTerm(row) => Outcome::TermWritten { row, position: LogPosition(550) },
             Effect::EnsureAccess(wanted) => Outcome::AccessEnsured(wanted),
             Effect::Checkpoint(_) => Outcome::Checkpointed,

@@ -82,12 +82,14 @@ impl Databases {
         }
         let parts = mine.log.parts_from(&theirs.log);
         // What was before the parting is kept as it is, whatever it holds.
-        let records = theirs.log.between(parts, theirs.log.end());
+        let mut records = theirs.log.between(parts, theirs.log.end());
+        // The last of it was written while the files were copied, and comes by the stream.
+        records.pop();
         mine.log.cut(parts);
         mine.log.receive(&records, theirs.log.history());
         mine.log.flush();
         (mine.control, mine.closed, mine.torn, mine.led) = (theirs.control, None, Torn::Rewound, false);
-        mine.consistent = mine.log.end();
+        mine.consistent = theirs.log.end();
         Ok(())
     }
 
@@ -115,7 +117,7 @@ impl Databases {
         match (data.torn, source) {
             (Torn::Begun, _) => return Err("the data is in the middle of a rewind"),
             (Torn::Rewound, None) => return Err("the data is whole only when it follows"),
-            (Torn::Rewound, Some(_)) | (Torn::No, _) => data.torn = Torn::No,
+            (Torn::Rewound, Some(_)) | (Torn::No, _) => {}
         }
         if std::mem::take(&mut data.led) {
             data.consistent = data.log.end();

@@ -87,6 +87,16 @@ impl Databases {
         })
     }
 
+    /// Whether the data has come so far that a server on it answers. A rewind is over then.
+    pub fn is_whole(&mut self, who: Who) -> bool {
+        let Some(data) = self.data_mut(who) else { return false };
+        let whole = data.log.end() >= data.consistent;
+        if whole && data.torn == Torn::Rewound {
+            data.torn = Torn::No;
+        }
+        whole
+    }
+
     /// What the server says of itself. `replayed` is how much of its own log a standby has come to since its start.
     pub fn status(&self, who: Who, replayed: End) -> Option<LocalStatus> {
         let (data, server) = (self.data(who)?, self.servers.get(&who)?);

@@ -30,7 +30,7 @@ impl World {
             return failed("no server runs");
         };
         let (life, hangs) = (process.life, process.frozen || self.now < process.ready);
-        let slow = matches!(effect, Effect::Promote(_) | Effect::SetQuorum(_) | Effect::Detach);
+        let slow = matches!(effect, Effect::Promote(_) | Effect::SetQuorum { .. } | Effect::Detach);
         let patience = if slow { SLOW } else { QUICK };
         if self.now.since(since) >= patience {
             return failed("the database takes too long");
@@ -58,7 +58,7 @@ impl World {
                     Err(reason) => failed(reason),
                 }
             }
-            Effect::SetQuorum(quorum) => self.sets_quorum(who, life, quorum, stage),
+            Effect::SetQuorum { quorum, .. } => self.sets_quorum(who, life, quorum, stage),
             Effect::WriteTerm(row) => self.notes(who, Body::Term(row.term), |position| {
                 Outcome::TermWritten { row: row.clone(), position }
             }),
