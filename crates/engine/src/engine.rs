@@ -119,7 +119,7 @@ pub trait Engine: Send + Sync + 'static {
     async fn welcome(&self, followers: &BTreeSet<MemberId>) -> Result<(), EngineError>;
 
     /// Puts the quorum in force and returns once every connected walsender and new commit sees it. On a standby it is in force from the
-    /// first commit after its promotion on.
+    /// first commit after its promotion on, and the server tells from now on that it is of the quorum's term.
     async fn set_quorum(&self, quorum: &Quorum) -> Result<(), EngineError>;
 
     /// Writes the term's row without waiting for a quorum; returns the position that voters must have flushed for it to count.

@@ -99,7 +99,7 @@ impl Engine for Postgres {
         rewind::settle(&self.place).await?;
         keys::refresh(&self.place)?;
         start::prepare(&self.place, source).await?;
-        settings::write_term(&self.place, settings)?;
+        settings::write_term(&self.place, settings.term)?;
         settings::write_quorum(&self.place, quorum, Force::InForce)?;
         parameters::settle(&self.place, &settings.parameters, Depth::Start).await?;
         let config = self.place.config_file(settings::SERVER);
@@ -177,7 +177,7 @@ impl Engine for Postgres {
 
     async fn apply(&self, settings: &Settings) -> Result<SettingsOutcome, EngineError> {
         keys::refresh(&self.place)?;
-        settings::write_term(&self.place, settings)?;
+        settings::write_term(&self.place, settings.term)?;
         let verdict = parameters::settle(&self.place, &settings.parameters, Depth::Reload).await?;
         let mut sql = self.work().await;
         reload::begin(&mut sql).await?;

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 /// How often a server at rest is asked: its answer is what shows that a replica lags.
 const AT_REST: Duration = Duration::from_secs(1);
 /// How often while a start, a promotion or a change of voters waits for the answer.
-const IN_TRANSITION: Duration = Duration::from_millis(50);
+const IN_TRANSITION: Duration = Duration::from_millis(20);
 /// How long an answer may take before it counts as none.
 const PATIENCE: Duration = Duration::from_secs(3);
 

@@ -162,15 +162,15 @@ fn prepare(state: &State, intent: &Intent, known: &KnownRule, up: &Up) -> Option
     if up.source != Source::Alone {
         return Some(Step::act(Effect::Detach));
     }
-    let settings = settings(intent, known);
-    if up.settings.as_ref() != Some(&settings) {
-        return Some(Step::act(Effect::Apply(settings)));
-    }
     let quorum = quorum(state, intent, &known.rule);
-    let in_force = matches!(&up.force, Force::Known { quorum: known, .. } if *known == quorum);
+    if matches!(&up.force, Force::Known { quorum: known, .. } if *known == quorum) {
+        // Most often there is nothing left to apply: with the quorum the server became one of its term.
+        let settings = settings(intent, known);
+        return (up.settings.as_ref() != Some(&settings)).then(|| Step::act(Effect::Apply(settings)));
+    }
     // Everybody, and not only the voters: who is refused now tries again only later, and the term's row may wait for any of them.
-    (!in_force)
-        .then(|| Step::act(Effect::SetQuorum { quorum, followers: intent.members.keys().cloned().collect() }))
+    let followers = intent.members.keys().cloned().collect();
+    Some(Step::act(Effect::SetQuorum { quorum, followers }))
 }
 
 fn promote(state: &State, rule: &Rule, up: &Up, status: &LocalStatus) -> Step {

@@ -83,14 +83,24 @@ async fn before_promotion(
 ) -> Result<(), EngineError> {
     if armed {
         // One reload: the promotion's signal goes by way of the postmaster, who tells everybody of the setting before it takes the next.
+        enter(place, quorum)?;
         settings::write_quorum(place, quorum, Force::InForce)?;
         reload::begin(sql).await?;
         armed_at_start(sql, quorum).await
     } else {
+        enter(place, quorum)?;
         settings::write_quorum(place, quorum, Force::Asked)?;
         reload::complete(sql).await?;
         arm(sql, quorum).await?;
         settings::write_quorum(place, quorum, Force::InForce)
+    }
+}
+
+/// The server becomes one of the quorum's term: whoever is promoted with it serves in no other.
+fn enter(place: &PostgresPlace, quorum: &Quorum) -> Result<(), EngineError> {
+    match quorum {
+        Quorum::Any { term, .. } => settings::write_term(place, *term).map(drop),
+        Quorum::Nobody | Quorum::None => Ok(()),
     }
 }
 

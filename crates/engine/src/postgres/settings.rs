@@ -6,7 +6,8 @@
 use super::place::{PostgresPlace, slot_name, standby_name, text};
 use super::sizes::Sizes;
 use super::{conninfo, files, logs};
-use crate::{EngineError, Peer, Quorum, Settings};
+use crate::{EngineError, Peer, Quorum};
+use berth_core::Term;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -194,9 +195,9 @@ pub(super) fn render_parameters(parameters: &BTreeMap<String, String>) -> String
 }
 
 /// Writes the term; tells whether that changed anything.
-pub(super) fn write_term(place: &PostgresPlace, settings: &Settings) -> Result<bool, EngineError> {
+pub(super) fn write_term(place: &PostgresPlace, term: Term) -> Result<bool, EngineError> {
     let mut file = String::new();
-    push(&mut file, "berth.term", &settings.term.to_string());
+    push(&mut file, "berth.term", &term.to_string());
     files::update(&place.config_file(TERM), file.as_bytes())
 }
 

@@ -1,7 +1,7 @@
 //! What came of the effect that was asked for.
 
 use super::topology;
-use crate::database::{Boot, Volume};
+use crate::database::{Boot, Quorum, Volume};
 use crate::election::action::{Effect, EffectKind, Issued};
 use crate::election::event::Outcome;
 use crate::election::moment::Moment;
@@ -142,7 +142,16 @@ fn done(state: &mut State, outcome: Outcome, asked: Moment, now: Moment) {
             });
         }
         Outcome::QuorumInForce { quorum, position } => {
-            on_server(state, |up| up.force = Force::Known { quorum, since: Some(position) });
+            on_server(state, |up| {
+                let term = match &quorum {
+                    Quorum::Any { term, .. } if !up.writes() => Some(*term),
+                    Quorum::Any { .. } | Quorum::Nobody | Quorum::None => None,
+                };
+                if let (Some(settings), Some(term)) = (&mut up.settings, term) {
+                    settings.term = term;
+                }
+                up.force = Force::Known { quorum, since: Some(position) };
+            });
         }
         Outcome::TermWritten { row, position } => on_server(state, |up| up.row = Some((row, position))),
         Outcome::Checkpointed => on_server(state, |up| up.checkpointed = Some(now)),

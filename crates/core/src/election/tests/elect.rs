@@ -245,7 +245,7 @@ fn a_recruit_that_cannot_end_its_stream_is_killed_and_looked_at() {
 fn a_candidate_sets_its_quorum_before_it_is_promoted_and_serves_when_a_voter_has_the_terms_row() {
     let mut story = candidate();
     let done = story.until(EffectKind::Promote);
-    assert_eq!(done, [EffectKind::Apply, EffectKind::SetQuorum, EffectKind::WriteLedger]);
+    assert_eq!(done, [EffectKind::SetQuorum, EffectKind::WriteLedger]);
     assert_eq!(story.effect(), &Effect::Promote(Timeline(6)));
     story.succeeds();
     story.status(primary_status(6, 500, 5, ""));

@@ -132,6 +132,12 @@ impl World {
                 for commit in self.databases.arm(who, armed) {
                     self.acknowledge(who, commit, Some(&Wait::None));
                 }
+                if let (Quorum::Any { term, .. }, Some(server)) =
+                    (quorum, self.databases.servers.get_mut(&who))
+                    && !server.writes()
+                {
+                    server.term = *term;
+                }
                 let position = self.databases.data(who).map_or(End(0), |data| data.log.flushed());
                 over(Outcome::QuorumInForce { quorum: quorum.clone(), position: position.position() })
             }
