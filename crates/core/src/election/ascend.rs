@@ -85,7 +85,7 @@ fn rise(state: &State, intent: &Intent, known: &KnownRule, down: &Down) -> Step 
     if rule.phase == Phase::Electing && set_out {
         return new_term(state, intent, known, down.mishap.clone().unwrap_or(Mishap::Restarted), None);
     }
-    start(state, Boot::Alone, settings(intent, known), quorum(state, intent, rule))
+    start(state, Boot::Alone, settings(state, intent, known), quorum(state, intent, rule))
 }
 
 /// Whom the commits of this term will wait for.
@@ -162,7 +162,7 @@ fn prepare(state: &State, intent: &Intent, known: &KnownRule, up: &Up) -> Option
     if up.source != Source::Alone {
         return Some(Step::act(Effect::Detach));
     }
-    let settings = settings(intent, known);
+    let settings = settings(state, intent, known);
     if up.settings.as_ref() != Some(&settings) {
         return Some(Step::act(Effect::Apply(settings)));
     }

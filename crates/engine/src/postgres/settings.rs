@@ -7,6 +7,7 @@ use super::place::{PostgresPlace, slot_name, standby_name, text};
 use super::sizes::Sizes;
 use super::{conninfo, files, logs};
 use crate::{EngineError, Peer, Quorum, Settings};
+use berth_core::disk::Space;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -193,11 +194,21 @@ pub(super) fn render_parameters(parameters: &BTreeMap<String, String>) -> String
     file
 }
 
-/// Writes the term; tells whether that changed anything.
+/// Writes the term, and whether there is room for writes; tells whether that changed anything.
 pub(super) fn write_term(place: &PostgresPlace, settings: &Settings) -> Result<bool, EngineError> {
+    files::update(&place.config_file(TERM), term_file(settings).as_bytes())
+}
+
+/// The file comes after the user's, so that on a full disk the refusal is the last word. It is a default only: a session may still say that
+/// it writes, because whoever deletes must. Berth's own sessions say so always.
+fn term_file(settings: &Settings) -> String {
     let mut file = String::new();
     push(&mut file, "berth.term", &settings.term.to_string());
-    files::update(&place.config_file(TERM), file.as_bytes())
+    match settings.space {
+        Space::Ample => {}
+        Space::Full => push(&mut file, "default_transaction_read_only", "on"),
+    }
+    file
 }
 
 /// Writes whom the server follows; tells whether that changed anything.
@@ -291,6 +302,13 @@ mod tests {
         ] {
             assert_eq!(refusal(name, value), None, "{name}");
         }
+    }
+
+    #[test]
+    fn only_a_full_disk_makes_sessions_read_only() {
+        let of = |space| term_file(&Settings { term: Term(7), space, ..Settings::default() });
+        assert_eq!(of(Space::Ample), "berth.term = '7'\n", "what the user chose holds");
+        assert_eq!(of(Space::Full), "berth.term = '7'\ndefault_transaction_read_only = 'on'\n");
     }
 
     #[test]
