@@ -124,3 +124,87 @@ impl Room {
         made.map_err(io::Error::from)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+    use std::process::Command;
+
+    const MIB: u64 = 1024 * 1024;
+
+    /// A small volume in memory. Needs root.
+    struct Volume(tempfile::TempDir);
+
+    impl Volume {
+        fn new(size: &str) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            Self::mount(&[&format!("size={size}"), "-t", "tmpfs", "tmpfs"], folder.path());
+            Self(folder)
+        }
+
+        fn mount(options: &[&str], at: &Path) {
+            assert!(Command::new("mount").arg("-o").args(options).arg(at).status().unwrap().success());
+        }
+
+        /// Writes so much more of what a database would.
+        fn fill(&self, bytes: u64) {
+            let mut file =
+                File::options().append(true).create(true).open(self.0.path().join("data")).unwrap();
+            let block = vec![7; usize::try_from(MIB).unwrap()];
+            for _ in 0..bytes / MIB {
+                file.write_all(&block).unwrap();
+            }
+        }
+
+        fn ballast(&self) -> Option<u64> {
+            fs::metadata(self.0.path().join("ballast")).ok().map(|file| file.blocks() * BLOCK)
+        }
+    }
+
+    impl Drop for Volume {
+        fn drop(&mut self) {
+            let _done = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
+        }
+    }
+
+    #[test]
+    fn a_volume_that_fills_is_told_gives_up_its_ballast_last_and_makes_it_again_with_room() {
+        let volume = Volume::new("512m");
+        let mut room = Room::of(volume.0.path());
+        assert_eq!((room.look(), volume.ballast()), (Space::Ample, Some(32 * MIB)));
+        volume.fill(400 * MIB);
+        assert_eq!(room.look(), Space::Ample);
+        volume.fill(20 * MIB);
+        assert_eq!((room.look(), volume.ballast()), (Space::Full, Some(32 * MIB)));
+        volume.fill(50 * MIB);
+        assert_eq!((room.look(), volume.ballast()), (Space::Full, None), "the last room is given up");
+        volume.fill(20 * MIB);
+        assert_eq!(room.look(), Space::Full, "and can be written");
+
+        // A new agent comes to the same, and so does one to whose volume a little came back.
+        let mut room = Room::of(volume.0.path());
+        assert_eq!((room.look(), volume.ballast()), (Space::Full, None));
+        Volume::mount(&["remount,size=600m"], volume.0.path());
+        assert_eq!((room.look(), volume.ballast()), (Space::Full, None));
+        Volume::mount(&["remount,size=1g"], volume.0.path());
+        assert_eq!((room.look(), volume.ballast()), (Space::Ample, Some(32 * MIB)), "a volume that grew");
+    }
+
+    #[test]
+    fn what_cannot_be_measured_is_as_it_was() {
+        assert_eq!(Room::of(Path::new("/nowhere/at/all")).look(), Space::Ample);
+    }
+
+    #[tokio::test]
+    async fn changes_are_told_and_the_thread_ends_with_its_listener() {
+        let volume = Volume::new("512m");
+        let (send, mut events) = mpsc::channel(1);
+        Room::of(volume.0.path()).watch(send).unwrap();
+        assert_eq!(events.recv().await, Some(Event::Space(Space::Ample)));
+        volume.fill(450 * MIB);
+        assert_eq!(events.recv().await, Some(Event::Space(Space::Full)));
+        fs::remove_file(volume.0.path().join("data")).unwrap();
+        assert_eq!(events.recv().await, Some(Event::Space(Space::Ample)));
+    }
+}
