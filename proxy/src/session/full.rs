@@ -9,7 +9,7 @@ pub(super) fn full_disk(member: &MemberId) -> Report {
     let message =
         format!("the data volume of the primary {member} is full, and writes are refused until it has room");
     Report::error(SqlState::DiskFull, message).hint(
-        "Reads go on. Have the volume made larger (spec.storage), or make room: BEGIN READ WRITE, or SET default_transaction_read_only = off, \
+        "Reads go on. Have the volume made larger (spec.storage.data.size), or make room: BEGIN READ WRITE, or SET default_transaction_read_only = off, \
          lets a session delete; TRUNCATE and DROP give the room back at once.",
     )
 }

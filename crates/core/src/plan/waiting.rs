@@ -379,9 +379,9 @@ impl Awaited {
             | Self::Leaving { .. }
             | Self::Rebuild { .. } => "nothing: it goes on by itself".to_owned(),
             Self::Room { primary: true, .. } => {
-                "raise spec.storage.size, or make room in a session that says SET default_transaction_read_only = off; writes go on by themselves then".to_owned()
+                "raise spec.storage.data.size, or make room in a session that says SET default_transaction_read_only = off; writes go on by themselves then".to_owned()
             }
-            Self::Room { primary: false, .. } => "raise spec.storage.size; what is deleted on the primary gives room here, too".to_owned(),
+            Self::Room { primary: false, .. } => "raise spec.storage.data.size; what is deleted on the primary gives room here, too".to_owned(),
             Self::OtherSwitchover { .. } => {
                 "change spec.failover.switchover as the message says, or remove it; everything else goes on".to_owned()
             }

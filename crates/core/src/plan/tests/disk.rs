@@ -35,7 +35,7 @@ fn a_full_primary_refuses_writes_until_there_is_room() {
     }
     let (holds, reason, message) = condition(&full_plan, ConditionType::Blocked);
     assert_eq!((holds, reason), (Truth::True, "DiskFull"));
-    assert!(message.contains("spec.storage.size"), "{message}");
+    assert!(message.contains("spec.storage.data.size"), "{message}");
     assert_eq!(full_plan.report.stage, Stage::Blocked);
 
     world.spaces.clear();
