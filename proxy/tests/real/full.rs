@@ -1,7 +1,7 @@
 //! A primary whose volume is full: what a client is told, and what it may still do.
 
 use crate::database::Database;
-use crate::world::World;
+use crate::world::{DEADLINE, PATIENT, World};
 use berth_core::disk::Space;
 use tokio_postgres::error::SqlState;
 
@@ -9,7 +9,7 @@ use tokio_postgres::error::SqlState;
 async fn refuse(database: &Database, refuses: bool) {
     let value = if refuses { "on" } else { "off" };
     database.set("default_transaction_read_only", value);
-    berth_testkit::eventually(crate::world::DEADLINE, "the setting", || {
+    berth_testkit::eventually(DEADLINE, "the setting", || {
         let seen = database.sql("app", "SHOW default_transaction_read_only");
         async move { seen == value }
     })
@@ -19,7 +19,8 @@ async fn refuse(database: &Database, refuses: bool) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_to_a_full_primary_is_refused_as_one_and_a_session_may_insist() {
-    let (world, database, proxy) = World::serving().await;
+    let (world, database, _) = World::serving().await;
+    let proxy = world.proxy(&PATIENT).await;
     database.sql("app", "CREATE TABLE t (n int); GRANT ALL ON t TO app; INSERT INTO t VALUES (1), (2)");
     let (open, _) = world.driver(&proxy).await;
     let (within, _) = world.driver(&proxy).await;
