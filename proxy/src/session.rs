@@ -3,6 +3,7 @@
 mod belongings;
 mod cancel;
 mod ending;
+mod full;
 mod hold;
 mod life;
 mod login;

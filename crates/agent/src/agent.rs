@@ -6,7 +6,7 @@ use crate::observe::{watch_topology, watch_verifier};
 use crate::peers::{Ear, TlsLink};
 use crate::runtime::{Outlook, Runtime, channel};
 use crate::supervise::{self, Word};
-use crate::volume::{LedgerFile, LockError, Pulse, VolumeLock};
+use crate::volume::{LedgerFile, LockError, Pulse, Room, VolumeLock};
 use crate::{pages, warden::client};
 use anyhow::{Context, Result};
 use berth_core::election::{Event, Me, State};
@@ -171,6 +171,7 @@ async fn live(arguments: &AgentArguments, me: Me, mut service: Service) -> Resul
             ledger: ledger.clone(),
             pulse: Pulse::of(&folder).context("cannot watch over the data volume")?,
         };
+        Room::of(&folder).watch(events.clone()).context("cannot watch over the room on the data volume")?;
         let cancelled = stop.clone();
         let sources = [
             tasks.spawn(

@@ -3,6 +3,7 @@
 //! Plain values that no engine's name appears in. How an engine does any of it is the `berth-engine` crate's business; it uses the same
 //! types, so that nothing is translated between what was decided and what is done.
 
+use crate::disk::Space;
 use crate::topology::Identity;
 use crate::{LogPosition, MemberId, Term, Timeline};
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,8 @@ pub struct Settings {
     pub members: BTreeSet<MemberId>,
     /// The term that the server belongs to; clients read it back (`SHOW berth.term`).
     pub term: Term,
+    /// Whether the data volume has room: without, sessions are read-only until they say otherwise.
+    pub space: Space,
 }
 
 /// How the server starts. There is no read-write start: a primary is a standby that was promoted on the topology's word.

@@ -4,6 +4,7 @@
 //! run in production, in simulation and in the model checker. Nothing here knows tokio, kube, etcd or a database engine.
 
 pub mod database;
+pub mod disk;
 pub mod election;
 pub mod ids;
 pub mod plan;

@@ -100,6 +100,7 @@ impl Engine for Postgres {
         keys::refresh(&self.place)?;
         start::prepare(&self.place, source).await?;
         settings::write_term(&self.place, settings.term)?;
+        settings::write_space(&self.place, settings.space)?;
         settings::write_quorum(&self.place, quorum, Force::InForce)?;
         parameters::settle(&self.place, &settings.parameters, Depth::Start).await?;
         let config = self.place.config_file(settings::SERVER);
@@ -178,6 +179,7 @@ impl Engine for Postgres {
     async fn apply(&self, settings: &Settings) -> Result<SettingsOutcome, EngineError> {
         keys::refresh(&self.place)?;
         settings::write_term(&self.place, settings.term)?;
+        settings::write_space(&self.place, settings.space)?;
         let verdict = parameters::settle(&self.place, &settings.parameters, Depth::Reload).await?;
         let mut sql = self.work().await;
         reload::begin(&mut sql).await?;

@@ -106,6 +106,7 @@ fn unreadable(key: &Key, reason: String) -> TopologyError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use berth_core::disk::Space;
     use berth_core::topology::{Admission, Phase};
     use serde_json::{Value, json};
 
@@ -119,6 +120,7 @@ mod tests {
             admission: Admission::ReadWrite,
             primary: None,
             replicas: vec![],
+            space: Space::Full,
         };
         (key, route)
     }

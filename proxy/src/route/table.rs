@@ -21,6 +21,14 @@ pub struct Current {
     pub gone: bool,
 }
 
+impl Current {
+    /// The primary, if its volume is full.
+    pub fn full(&self) -> Option<&MemberId> {
+        let full = !self.route.space.is_ample() && !self.gone;
+        self.route.primary.as_ref().filter(|_| full).map(|primary| &primary.member)
+    }
+}
+
 /// Where to connect to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -71,7 +79,7 @@ impl Entry {
     /// Where its tenants go, if anywhere now.
     pub fn target(&self) -> Option<Target> {
         let current = self.current.borrow();
-        let Route { term, phase, admission, ref primary, cluster: _, replicas: _ } = current.route;
+        let Route { term, phase, admission, ref primary, cluster: _, replicas: _, space: _ } = current.route;
         let primary = primary.as_ref().filter(|_| opens(phase, admission) && !current.gone)?;
         Some(Target {
             cluster: self.uid.clone(),
@@ -84,7 +92,8 @@ impl Entry {
     /// Whether something new may be begun at a primary that said that it serves in this term.
     pub fn admits(&self, term: Term) -> bool {
         let current = self.current.borrow();
-        let Route { term: newest, phase, admission, ref primary, cluster: _, replicas: _ } = current.route;
+        let Route { term: newest, phase, admission, ref primary, cluster: _, replicas: _, space: _ } =
+            current.route;
         newest <= term && opens(phase, admission) && primary.is_some() && !current.gone
     }
 

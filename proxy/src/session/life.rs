@@ -93,7 +93,11 @@ impl Session {
 
     /// Leaves a primary that another one has taken over from. A route that came while the session was opened counts too.
     fn look_at_route(&mut self) -> Result<(), Ending> {
-        let newest = self.routes.borrow_and_update().route.term;
+        let (newest, full) = {
+            let current = self.routes.borrow_and_update();
+            (current.route.term, current.full().cloned())
+        };
+        self.relay.is_full(full);
         if newest > self.term && self.relay.is_attached() {
             debug!(
                 term = self.term.0,

@@ -12,6 +12,7 @@ use crate::backend::BackendStream;
 use crate::listener::ClientStream;
 use crate::metrics::Metrics;
 use crate::wire::{Fields, FramingError, HEADER, Report, SqlState};
+use berth_core::MemberId;
 use bytes::{Bytes, BytesMut};
 use std::io;
 use std::pin::Pin;
@@ -131,6 +132,11 @@ impl Relay {
     /// Notes that the session can never be moved.
     pub(super) fn stays(&mut self, trace: Trace) {
         self.tracker.leave(trace);
+    }
+
+    /// The route says whose volume is full, or that none is.
+    pub(super) fn is_full(&mut self, full: Option<MemberId>) {
+        self.sieve.is_full(full);
     }
 
     /// Whether the session can end without anything being lost.

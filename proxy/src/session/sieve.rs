@@ -3,9 +3,11 @@
 //!
 //! Errors and notices go on only as a whole, for what they say decides. All else is forwarded as it comes.
 
+use super::full::full_disk;
 use super::rewrite::Rewriter;
 use super::tracker::{Heard, Tracker};
 use crate::wire::{FramingError, HEADER, Sighting};
+use berth_core::MemberId;
 use bytes::{Bytes, BytesMut};
 use std::ops::ControlFlow;
 
@@ -35,6 +37,8 @@ pub(super) struct Sieve {
     rewriter: Option<Box<Rewriter>>,
     /// The client has been told that the server ends the session.
     told_the_end: bool,
+    /// The primary whose volume is full, by its route: why it refuses what writes.
+    full: Option<MemberId>,
 }
 
 /// Where a chunk was stopped at, and why.
@@ -47,6 +51,11 @@ impl Sieve {
     /// The client has been told that the server ends the session, so that there is nothing more to say.
     pub(super) fn told_the_end(&self) -> bool {
         self.told_the_end
+    }
+
+    /// The route says whose volume is full, or that none is.
+    pub(super) fn is_full(&mut self, full: Option<MemberId>) {
+        self.full = full;
     }
 
     /// Sifts a chunk. With words nothing more is to be read.
@@ -107,7 +116,15 @@ impl Sieve {
                 Some(_) => {}
             }
             let withheld = std::mem::take(held);
-            if heard == Heard::Nothing || !whole {
+            let full = self.full.as_ref().filter(|_| heard == Heard::ReadOnly && whole);
+            if let Some(member) = full {
+                let out = out.get_or_insert_default();
+                out.extend_from_slice(&chunk[from..start]);
+                full_disk(member).put(out);
+                from = end;
+                return ControlFlow::Continue(());
+            }
+            if matches!(heard, Heard::Nothing | Heard::ReadOnly) || !whole {
                 if !withheld.is_empty() {
                     out.get_or_insert_default().extend_from_slice(&withheld);
                 }
@@ -124,7 +141,7 @@ impl Sieve {
             stop = match heard {
                 Heard::Farewell => Some(Stop::Words(Words::Farewell(words()))),
                 Heard::Standby => Some(Stop::Words(Words::Standby(words()))),
-                Heard::Dying | Heard::Nothing | Heard::Abandoned => None,
+                Heard::Dying | Heard::Nothing | Heard::Abandoned | Heard::ReadOnly => None,
             };
             // What goes before an answer that is refused in the same breath is not told either: the answer may be given yet.
             let to = begins.filter(|at| stop.is_some() && *at >= from);

@@ -48,6 +48,8 @@ pub(super) enum Heard {
     Dying,
     /// It is a standby, and refuses what writes.
     Standby,
+    /// It is a primary, and refuses what writes, because the transaction is read-only.
+    ReadOnly,
 }
 
 /// Follows both directions of a session.

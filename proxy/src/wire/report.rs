@@ -18,6 +18,8 @@ pub enum SqlState {
     InvalidAuthorization,
     /// 28P01: wrong password, or a role or cluster that does not exist.
     InvalidPassword,
+    /// 53100: the primary's volume is full.
+    DiskFull,
     /// 53300: too many connections.
     TooManyConnections,
     /// 57014: the client asked that the statement be given up.
@@ -38,6 +40,7 @@ impl SqlState {
             Self::FeatureNotSupported => "0A000",
             Self::InvalidAuthorization => "28000",
             Self::InvalidPassword => "28P01",
+            Self::DiskFull => "53100",
             Self::TooManyConnections => "53300",
             Self::QueryCanceled => "57014",
             Self::AdminShutdown => "57P01",

@@ -122,6 +122,14 @@ impl Database {
         }
     }
 
+    /// A setting, from now on for everybody who has not chosen otherwise.
+    pub(crate) fn set(&self, name: &str, value: &str) {
+        let path = self.data().join("postgresql.conf");
+        let settings = fs::read_to_string(&path).unwrap();
+        fs::write(&path, format!("{settings}{name} = '{value}'\n")).unwrap();
+        self.sql("postgres", "SELECT pg_catalog.pg_reload_conf()");
+    }
+
     /// The server comes up as a standby from its next start on.
     pub(crate) fn demote(&self) {
         let signal = self.data().join("standby.signal");

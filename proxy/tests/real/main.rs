@@ -26,6 +26,8 @@ mod cancelling;
 #[cfg(test)]
 mod endings;
 #[cfg(test)]
+mod full;
+#[cfg(test)]
 mod holding;
 #[cfg(test)]
 mod losing;

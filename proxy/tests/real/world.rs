@@ -3,6 +3,7 @@
 use crate::authority::Authority;
 use crate::database::Database;
 use crate::program::program;
+use berth_core::disk::Space;
 use berth_core::topology::{Admission, Endpoint, Identity as Member, Phase, Route, Rule};
 use berth_core::{ClaimUid, ClusterRef, ClusterUid, MemberId, Nonce, Term, Timeline};
 use berth_proxy::{Arguments, Proxy};
@@ -109,6 +110,16 @@ impl World {
         phase: Phase,
         admission: Admission,
     ) {
+        self.record(cluster, primary, term, (phase, admission, Space::Ample)).await;
+    }
+
+    async fn record(
+        &self,
+        cluster: &str,
+        primary: &impl Primary,
+        term: u64,
+        (phase, admission, space): (Phase, Admission, Space),
+    ) {
         let (uid, member, address) = primary.place();
         let member =
             Member { member: member.clone(), claim: ClaimUid::new(format!("claim-{member}")).unwrap() };
@@ -137,6 +148,7 @@ impl World {
             admission,
             primary: (phase == Phase::Serving).then_some(primary),
             replicas: vec![],
+            space,
         };
         let before = self.revisions.lock().unwrap().get(uid).copied();
         let topology = self.memory.topology();
@@ -147,6 +159,18 @@ impl World {
     /// Writes that `shop/orders` is served by this primary in this term, and waits until the proxy knows it.
     pub(crate) async fn serve(&self, proxy: &Running, primary: &impl Primary, term: u64) {
         self.say(proxy, primary, term, Phase::Serving, Admission::ReadWrite).await;
+    }
+
+    /// Writes that `shop/orders` is served by this primary, whose volume is full or not, and waits until the proxy knows it.
+    pub(crate) async fn serve_with(&self, proxy: &Running, primary: &impl Primary, term: u64, space: Space) {
+        self.record("shop/orders", primary, term, (Phase::Serving, Admission::ReadWrite, space)).await;
+        berth_testkit::eventually(DEADLINE, "the proxy knows of the room", || async {
+            let page = crate::raw::get(proxy.admin, "/routes").await;
+            let full = page.contains("\"space\":\"Full\"");
+            if full == (space == Space::Full) { Ok(()) } else { Err(page) }
+        })
+        .await
+        .unwrap();
     }
 
     /// Writes that `shop/orders` has no primary to be used in this term, and waits until the proxy knows it.

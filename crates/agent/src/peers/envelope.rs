@@ -73,6 +73,7 @@ pub fn read(line: &str) -> Result<Line, serde_json::Error> {
 mod tests {
     use super::*;
     use berth_core::database::LogEnd;
+    use berth_core::disk::Space;
     use berth_core::election::{Holding, Log, Moment};
     use berth_core::{ClaimUid, LogPosition, MemberId, Term, Timeline};
     use serde_json::{Value, json};
@@ -87,7 +88,12 @@ mod tests {
         let end = LogEnd { timeline: Timeline(3), position: LogPosition(0x300_0028) };
         let logs = [Log::Nothing, Log::Ends { term, end }, Log::Closed { term, at: end }, Log::Open { term }];
         let pledges = logs.into_iter().map(|log| {
-            let holding = Holding { log, granted: Duration::from_millis(1), system: Some("1".repeat(20)) };
+            let holding = Holding {
+                log,
+                granted: Duration::from_millis(1),
+                system: Some("1".repeat(20)),
+                space: Space::Full,
+            };
             Message::Pledged { term, holding }
         });
         [

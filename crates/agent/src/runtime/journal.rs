@@ -33,6 +33,7 @@ pub(super) fn heard(state: &State, event: &Event) {
         | Event::Announced { result: Ok(()), .. }
         | Event::Status { .. }
         | Event::Verifier(_)
+        | Event::Space(_)
         | Event::Done { .. }
         | Event::Heard { .. }
         | Event::Confirmed { .. }

@@ -6,6 +6,7 @@ use crate::peers::Link;
 use crate::supervise::{SuperviseError, Supervisor};
 use crate::volume::{LedgerFile, Pulse};
 use async_trait::async_trait;
+use berth_core::disk::Space;
 use berth_core::election::{KnownRule, Me, Message, RuleRevision};
 use berth_core::topology::{Admission, Identity, Phase, Route, Rule};
 use berth_core::{ClaimUid, ClusterUid, MemberId, Nonce, Term, Timeline};
@@ -112,6 +113,7 @@ fn rule() -> (Rule, Route) {
         admission: Admission::Closed,
         primary: None,
         replicas: vec![],
+        space: Space::Ample,
     };
     (rule, route)
 }

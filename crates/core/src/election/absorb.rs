@@ -23,6 +23,7 @@ pub(super) fn absorb(state: &mut State, event: Event, now: Moment) {
         Event::Process(news) => process(state, news, now),
         Event::Status { run, asked, answer } => status::absorb(state, run, asked, answer, now),
         Event::Verifier(digest) => state.verifier = digest,
+        Event::Space(space) => state.space = space,
         Event::Done { issued, outcome } => outcome::absorb(state, issued, outcome, now),
         Event::Announced { number, result } => announced(state, number, result, now),
         Event::StopAsked => {

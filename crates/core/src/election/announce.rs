@@ -49,6 +49,7 @@ fn record(state: &State, now: Moment) -> MemberRecord {
         replication: if leads(state) { Replication::Detached } else { state.lag.said },
         trouble: trouble(state, now),
         beyond_repair: repair::beyond(state),
+        space: state.space,
         pending_restart: state.server.up().map_or_else(Vec::new, |up| up.settled.pending_restart.clone()),
     }
 }

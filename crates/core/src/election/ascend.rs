@@ -85,7 +85,7 @@ fn rise(state: &State, intent: &Intent, known: &KnownRule, down: &Down) -> Step 
     if rule.phase == Phase::Electing && set_out {
         return new_term(state, intent, known, down.mishap.clone().unwrap_or(Mishap::Restarted), None);
     }
-    start(state, Boot::Alone, settings(intent, known), quorum(state, intent, rule))
+    start(state, Boot::Alone, settings(state, intent, known), quorum(state, intent, rule))
 }
 
 /// Whom the commits of this term will wait for.
@@ -165,7 +165,7 @@ fn prepare(state: &State, intent: &Intent, known: &KnownRule, up: &Up) -> Option
     let quorum = quorum(state, intent, &known.rule);
     if matches!(&up.force, Force::Known { quorum: known, .. } if *known == quorum) {
         // Most often there is nothing left to apply: with the quorum the server became one of its term.
-        let settings = settings(intent, known);
+        let settings = settings(state, intent, known);
         return (up.settings.as_ref() != Some(&settings)).then(|| Step::act(Effect::Apply(settings)));
     }
     // Everybody, and not only the voters: who is refused now tries again only later, and the term's row may wait for any of them.

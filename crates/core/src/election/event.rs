@@ -7,6 +7,7 @@ use super::ledger::Ledger;
 use super::message::Message;
 use super::moment::Moment;
 use crate::database::{Boot, LocalStatus, LogEnd, Peer, Quorum, Settings, SettingsOutcome, TermRow, Volume};
+use crate::disk::Space;
 use crate::ids::MemberId;
 use crate::position::LogPosition;
 use crate::topology::{Identity, Intent, MemberRecord, Route, Rule};
@@ -31,6 +32,8 @@ pub enum Event {
     },
     /// The digest of the owner's verifier as it lies in the file; none while there is no file.
     Verifier(Option<String>),
+    /// Whether the data volume has room.
+    Space(Space),
     /// What came of an effect.
     Done {
         /// Which asking this answers.

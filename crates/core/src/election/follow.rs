@@ -126,8 +126,9 @@ fn rewind(state: &State, intent: &Intent, known: &KnownRule, down: &Down, peer: 
     if !down.rewound {
         return Step::act(Effect::Rewind(peer));
     }
-    ascend::enter(state, rule.term, rule.timeline, rule.branched)
-        .unwrap_or_else(|| start(state, Boot::Following(peer), settings(intent, known), Quorum::Nobody))
+    ascend::enter(state, rule.term, rule.timeline, rule.branched).unwrap_or_else(|| {
+        start(state, Boot::Following(peer), settings(state, intent, known), Quorum::Nobody)
+    })
 }
 
 /// A server that belongs to the term starts as its follower; any other starts alone and is looked at first.
@@ -141,7 +142,7 @@ fn boot(state: &State, intent: &Intent, known: &KnownRule, peer: Option<Result<P
         }
         Some(Ok(_) | Err(_)) | None => Boot::Alone,
     };
-    start(state, boot, settings(intent, known), Quorum::Nobody)
+    start(state, boot, settings(state, intent, known), Quorum::Nobody)
 }
 
 fn stream(
@@ -205,7 +206,7 @@ fn attached(
     {
         return step;
     }
-    match serve::apply(intent, known, up) {
+    match serve::apply(state, intent, known, up) {
         Step::Rest if !status.receiving => Step::Wait(Wait::NotStreaming(peer.member.clone())),
         step @ (Step::Rest | Step::Do(_) | Step::Wait(_) | Step::Busy | Step::Exit) => step,
     }

@@ -6,6 +6,7 @@
 
 use super::moment::Moment;
 use crate::database::LogEnd;
+use crate::disk::Space;
 use crate::term::Term;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -72,6 +73,9 @@ pub struct Holding {
     pub granted: Duration,
     /// The engine's identity of the data; none if there is no data.
     pub system: Option<String>,
+    /// Whether its volume has room.
+    #[serde(default, skip_serializing_if = "Space::is_ample")]
+    pub space: Space,
 }
 
 /// The log of a recruit.

@@ -31,7 +31,7 @@ pub(super) fn step(state: &State, intent: &Intent, known: &KnownRule, term: Term
         }
         (Server::Down(_), Volume::Present { torn: false, .. }) if !led(state, known) => {
             // Where its log ends is told by the server alone.
-            return Some(start(state, Boot::Alone, settings(intent, known), Quorum::Nobody));
+            return Some(start(state, Boot::Alone, settings(state, intent, known), Quorum::Nobody));
         }
         (Server::Down(_), Volume::Empty | Volume::Present { .. }) => {}
     }
@@ -75,7 +75,7 @@ pub(super) fn holding(state: &State, known: &KnownRule, now: Moment) -> Option<H
         }
         (Volume::Present { .. }, Server::Down(_) | Server::Unknown) => return None,
     };
-    Some(Holding { log, granted, system })
+    Some(Holding { log, granted, system, space: state.space })
 }
 
 /// Where a standby's log ends: known only when it receives nothing any more. The timeline is that of the last of the log itself.

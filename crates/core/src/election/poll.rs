@@ -7,6 +7,7 @@
 use super::defect::{Defect, Defects};
 use super::message::{Holding, Log};
 use crate::database::LogEnd;
+use crate::disk::Space;
 use crate::position::LogPosition;
 use crate::topology::{Identity, Intent, Proposal, Rule};
 use std::collections::{BTreeMap, BTreeSet};
@@ -129,6 +130,9 @@ impl Poll<'_> {
             .filter(|(_, end)| end.timeline == at.timeline && end.position > at.position)
             .map(|(id, _)| id)
             .collect();
+        // Among those who hold all, one with room: also rather than the one that was asked for, whose volume has filled since.
+        let roomy: Vec<&Identity> = whole.iter().copied().filter(|id| self.space(id).is_ample()).collect();
+        let whole = if roomy.is_empty() { whole } else { roomy };
         let wanted = whole.iter().find(|id| Some(&id.member) == to);
         let in_time = all || self.waited >= FOR_OTHERS;
         match (wanted, whole.first()) {
@@ -157,6 +161,7 @@ impl Poll<'_> {
             order(left)
                 .cmp(&order(right))
                 .then_with(|| self.belongs(a).cmp(&self.belongs(b)))
+                .then_with(|| self.space(a).cmp(&self.space(b)))
                 .then_with(|| b.cmp(a))
         });
         best.map(|(best, _)| best)
@@ -172,6 +177,11 @@ impl Poll<'_> {
                 Log::Ends { .. } | Log::Nothing | Log::Closed { .. } | Log::Open { .. } => None,
             }
         })
+    }
+
+    /// Whether its volume has room, by its own word.
+    fn space(&self, id: &Identity) -> Space {
+        self.pledged.get(id).map_or(Space::Ample, |holding| holding.space)
     }
 
     /// Whether the operator counts it among the members.

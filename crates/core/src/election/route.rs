@@ -2,6 +2,7 @@
 
 use super::moment::Moment;
 use super::state::{Gate, State, Up};
+use crate::disk::Space;
 use crate::topology::{Admission, Endpoint, Intent, Route, Rule};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ pub(super) fn without_primary(intent: &Intent, rule: &Rule) -> Route {
         admission: Admission::Closed,
         primary: None,
         replicas: Vec::new(),
+        space: Space::Ample,
     }
 }
 
@@ -35,7 +37,14 @@ pub(super) fn of(state: &State, intent: &Intent, rule: &Rule, server: Option<(&U
         },
         primary: Some(Endpoint { member: me.identity.member.clone(), address: me.address.clone() }),
         replicas,
+        space: space(state, server.map(|(up, _)| up)),
     }
+}
+
+/// Full from before the server refuses anything until it refuses nothing any more: a proxy must know why before it is asked.
+fn space(state: &State, up: Option<&Up>) -> Space {
+    let in_force = up.and_then(|up| up.settings.as_ref()).map_or(Space::Ample, |settings| settings.space);
+    state.space.min(in_force)
 }
 
 /// The replicas that stream, or did a moment ago.

@@ -10,7 +10,7 @@ use super::step::{Step, first, settings};
 use super::voters::{Ballot, Next};
 use super::wait::{Refusal, Wait};
 use super::{ascend, lease, route, switch};
-use crate::database::{Quorum, Volume};
+use crate::database::{Quorum, Settings, Volume};
 use crate::position::LogPosition;
 use crate::topology::{DurabilityMode, Identity, Intent, Mishap, OnLoss, Rule};
 use std::collections::BTreeSet;
@@ -59,7 +59,7 @@ pub(super) fn step(state: &State, intent: &Intent, known: &KnownRule, volume: &V
         // Tenants are let in first: until this is entered the rule tells it.
         notes,
         access(state, intent),
-        apply(intent, known, up),
+        apply(state, intent, known, up),
         voters,
     ];
     first(state, now, steps)
@@ -117,13 +117,14 @@ pub(super) fn access(state: &State, intent: &Intent) -> Step {
 }
 
 /// The settings of the intent. Shared with standbys.
-pub(super) fn apply(intent: &Intent, known: &KnownRule, up: &Up) -> Step {
-    let wanted = settings(intent, known);
+pub(super) fn apply(state: &State, intent: &Intent, known: &KnownRule, up: &Up) -> Step {
+    let wanted = match &up.settings {
+        // A disk fills whether somebody paused the cluster or not.
+        Some(applied) if intent.paused => Settings { space: state.space, ..applied.clone() },
+        Some(_) | None => settings(state, intent, known),
+    };
     if up.settings.as_ref() == Some(&wanted) {
         return refused(up);
-    }
-    if intent.paused && up.settings.is_some() {
-        return Step::Rest;
     }
     Step::act(Effect::Apply(wanted))
 }

@@ -17,6 +17,7 @@ use super::moment::Moment;
 use super::serve;
 use super::wait::Wait;
 use crate::database::{Standby, Volume};
+use crate::disk::Space;
 use crate::ids::{ClusterRef, ClusterUid, MemberId};
 use crate::position::LogPosition;
 use crate::term::Term;
@@ -118,6 +119,8 @@ pub struct State {
     pub(super) ended: Run,
     pub(super) verifier: Option<String>,
     pub(super) access: Option<AccessWanted>,
+    /// Whether the data volume has room.
+    pub(super) space: Space,
     pub(super) pending: Option<Pending>,
     /// The announcement that is under way.
     pub(super) announcing: Option<Announcing>,
@@ -175,6 +178,7 @@ impl State {
             ended: Run(0),
             verifier: None,
             access: None,
+            space: Space::Ample,
             pending: None,
             announcing: None,
             numbers: 0,

@@ -156,11 +156,12 @@ fn held(state: &State, now: Moment, step: Step) -> Step {
 }
 
 /// The settings that the server of this term should run with.
-pub(super) fn settings(intent: &Intent, known: &KnownRule) -> Settings {
+pub(super) fn settings(state: &State, intent: &Intent, known: &KnownRule) -> Settings {
     Settings {
         parameters: intent.parameters.clone(),
         members: intent.members.keys().cloned().collect(),
         term: known.rule.term,
+        space: state.space,
     }
 }
 

@@ -64,8 +64,13 @@ pub(super) fn begin(state: &State, intent: &Intent, known: &KnownRule, up: &Up, 
                 return Some(noted(state, intent, known, asked, up));
             }
             let wanted = |voter: &&Identity| asked.to.as_ref().is_none_or(|to| *to == voter.member);
-            if !rule.voters.iter().filter(wanted).any(|voter| ready(&voter)) {
+            let mut successors = rule.voters.iter().filter(wanted).filter(ready).peekable();
+            if successors.peek().is_none() {
                 return Some(Step::Wait(Wait::Successor(asked.to.clone())));
+            }
+            // Nobody is better off at a primary that refuses writes, as long as this one takes them.
+            if state.space.is_ample() && !successors.any(|voter| roomy(state, voter)) {
+                return Some(Step::Wait(Wait::SuccessorFull(asked.to.clone())));
             }
             Some(asked.nonce.clone())
         }
@@ -84,6 +89,12 @@ pub(super) fn begin(state: &State, intent: &Intent, known: &KnownRule, up: &Up, 
         ..rule.clone()
     };
     Some(swap(intent, known, rule))
+}
+
+/// Whether its volume has room, by its own word.
+fn roomy(state: &State, member: &Identity) -> bool {
+    let said = state.world.view.members.get(&member.member);
+    said.is_none_or(|record| record.identity != *member || record.space.is_ample())
 }
 
 fn noted(

@@ -2,6 +2,7 @@
 
 mod accept;
 mod bootstrap;
+mod disk;
 mod elect;
 mod follow;
 mod properties;

@@ -65,6 +65,8 @@ pub enum Wait {
     Unsure,
     /// A switchover was asked for, and whoever is to take over does not stream in bounds.
     Successor(Option<MemberId>),
+    /// A switchover was asked for, and whoever could take over has no room on its volume, while this primary has.
+    SuccessorFull(Option<MemberId>),
     /// Open transactions are given a moment before the primary stops.
     Draining,
     /// The member's own record must be in the topology before others are sent to it.
@@ -206,6 +208,12 @@ impl fmt::Display for Wait {
             }
             Self::Successor(None) => {
                 f.write_str("a switchover was asked for, and no replica streams in bounds")
+            }
+            Self::SuccessorFull(Some(member)) => {
+                write!(f, "a switchover to {member} was asked for, whose data volume is full")
+            }
+            Self::SuccessorFull(None) => {
+                f.write_str("a switchover was asked for, and the data volume of every replica that could take over is full")
             }
             Self::Draining => {
                 f.write_str("open transactions are given a moment before the primary hands over")

@@ -4,10 +4,10 @@ use super::desired::Wish;
 use super::electing;
 use super::observed::{Observed, Topology};
 use super::report::{Condition, ConditionType, MemberReport, Stage, Truth};
-use super::summary::words;
+use super::summary::{full, words};
 use super::waiting::{Awaited, Needs, Waiting};
 use crate::term::Term;
-use crate::topology::{DurabilityMode, OnLoss, Phase};
+use crate::topology::{DurabilityMode, OnLoss, Phase, Rule};
 
 /// What the conditions are made from.
 pub(super) struct Facts<'a> {
@@ -47,6 +47,9 @@ impl Facts<'_> {
         }
         let in_place = self.members.iter().filter(|m| m.in_place).count();
         let asked = usize::try_from(desired.members).unwrap_or(usize::MAX);
+        if in_place >= asked && self.observed.rule().is_some_and(|rule| self.refuses_writes(rule)) {
+            return not("DiskFull", self.first_wait());
+        }
         if in_place < asked || self.available != Truth::True {
             let reason = if self.observed.cluster.bootstrapped && self.was_available() {
                 "MemberDown"
@@ -108,6 +111,15 @@ impl Facts<'_> {
                 Phase::Switching => {
                     ("Switching", format!("{} hands over in term {}", rule.primary.member, rule.term))
                 }
+                Phase::Serving if self.refuses_writes(rule) => {
+                    let who = &rule.primary.member;
+                    (
+                        "DiskFull",
+                        format!(
+                            "{who}: the data volume of the primary is full; it refuses writes and answers reads"
+                        ),
+                    )
+                }
                 Phase::Serving => {
                     let what = self.members.iter().find(|m| m.identity == rule.primary);
                     let doing = what
@@ -124,6 +136,12 @@ impl Facts<'_> {
             (_, None) => ("NoPrimary", self.first_wait()),
         };
         condition(ConditionType::Available, self.available, reason, message)
+    }
+
+    /// Whether there is a primary in its place, and all that is amiss with it is that its volume is full.
+    fn refuses_writes(&self, rule: &Rule) -> bool {
+        full(self.observed, &rule.primary)
+            && self.members.iter().any(|member| member.identity == rule.primary && member.in_place)
     }
 
     fn progressing(&self) -> Condition {

@@ -125,7 +125,8 @@ fn available(observed: &Observed, members: &[MemberReport]) -> Truth {
     match (&observed.topology, observed.rule()) {
         (Topology::Away { .. }, _) => Truth::Unknown,
         (Topology::Known(_), Some(rule)) if rule.phase == Phase::Serving => {
-            members.iter().any(|m| m.identity == rule.primary && m.in_place).into()
+            let in_place = members.iter().any(|m| m.identity == rule.primary && m.in_place);
+            (in_place && !full(observed, &rule.primary)).into()
         }
         (Topology::Known(_), _) => Truth::False,
     }
@@ -150,6 +151,9 @@ fn waiting(
                 let doing = member.trouble.clone().unwrap_or_else(|| words(member.state).to_owned());
                 all.insert(Awaited::Member { member: id.clone(), doing });
             }
+            if full(observed, &member.identity) {
+                all.insert(Awaited::Room { member: id.clone(), primary: member.role == Role::Primary });
+            }
             if !member.pending_restart.is_empty() {
                 all.insert(Awaited::Restart { member: id, settings: member.pending_restart.clone() });
             }
@@ -159,6 +163,12 @@ fn waiting(
         all.into_iter().map(|on| Waiting { since: since(observed, &on), on }).collect();
     all.sort_by_key(|waiting| Reverse(waiting.on.needs()));
     all
+}
+
+/// Whether a member says that its data volume is full.
+pub(super) fn full(observed: &Observed, identity: &Identity) -> bool {
+    let record = observed.known().and_then(|known| known.members.get(&identity.member));
+    record.is_some_and(|record| record.identity == *identity && !record.space.is_ample())
 }
 
 /// What the members are at, by their rule.
@@ -210,6 +220,7 @@ fn mentions(all: &std::collections::BTreeSet<Awaited>, member: &MemberId) -> boo
         | Awaited::Switchover { .. }
         | Awaited::OtherSwitchover { .. }
         | Awaited::Member { .. }
+        | Awaited::Room { .. }
         | Awaited::Leaving { .. }
         | Awaited::OldRevision { .. }
         | Awaited::Restart { .. } => false,

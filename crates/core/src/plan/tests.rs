@@ -1,5 +1,6 @@
 //! The planner: stories as snapshots, tables of single decisions, and properties over random worlds and random histories.
 
+mod disk;
 mod elections;
 mod histories;
 mod rebuild;

@@ -151,6 +151,13 @@ pub enum Awaited {
         /// What it is doing, in its own words.
         doing: String,
     },
+    /// Room on a member's data volume.
+    Room {
+        /// The member.
+        member: MemberId,
+        /// Whether it is the primary, which refuses writes meanwhile.
+        primary: bool,
+    },
     /// Members to leave the voters before their pods go.
     Leaving {
         /// The member.
@@ -211,6 +218,7 @@ impl Awaited {
             Self::Switchover { .. } => "SwitchoverAsked",
             Self::OtherSwitchover { .. } => "SwitchoverRefused",
             Self::Member { .. } => "MemberNotInPlace",
+            Self::Room { .. } => "DiskFull",
             Self::Leaving { .. } => "MemberLeaving",
             Self::Rebuild { .. } => "MemberRebuilt",
             Self::OldRevision { .. } => "OldRevision",
@@ -226,6 +234,7 @@ impl Awaited {
             | Self::OtherGrant
             | Self::GrantedClaim { .. }
             | Self::PrimaryClaim { alone: true, .. }
+            | Self::Room { .. }
             | Self::OwnerSecret { .. } => Needs::Person,
             Self::OtherSwitchover { .. } => Needs::Correction,
             Self::Admission { kind, .. } => match kind {
@@ -302,6 +311,16 @@ impl Awaited {
                 format!("spec.failover.switchover: {why}")
             }
             Self::Member { member, doing } => format!("member {member}: {doing}"),
+            Self::Room { member, primary: true } => {
+                format!(
+                    "member {member}: the data volume of the primary is full; writes are refused (53100), and reads go on"
+                )
+            }
+            Self::Room { member, primary: false } => {
+                format!(
+                    "member {member}: its data volume is full; it ends when the log finds no room, and is chosen as primary last among equals"
+                )
+            }
             Self::Leaving { member } => format!("member {member}: it leaves the cluster"),
             Self::Rebuild { member, why } => {
                 format!(
@@ -359,6 +378,10 @@ impl Awaited {
             | Self::Member { .. }
             | Self::Leaving { .. }
             | Self::Rebuild { .. } => "nothing: it goes on by itself".to_owned(),
+            Self::Room { primary: true, .. } => {
+                "raise spec.storage.data.size, or make room in a session that says SET default_transaction_read_only = off; writes go on by themselves then".to_owned()
+            }
+            Self::Room { primary: false, .. } => "raise spec.storage.data.size; what is deleted on the primary gives room here, too".to_owned(),
             Self::OtherSwitchover { .. } => {
                 "change spec.failover.switchover as the message says, or remove it; everything else goes on".to_owned()
             }

@@ -1,6 +1,7 @@
 //! What a member says of itself. Written by its agent on change only, so that a cluster at rest writes nothing.
 
 use super::Identity;
+use crate::disk::Space;
 use crate::term::Term;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,9 @@ pub struct MemberRecord {
     /// Why the data on this claim can never follow the primary again, so that only a new copy helps; absent while it can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beyond_repair: Option<String>,
+    /// Whether its data volume has room.
+    #[serde(default, skip_serializing_if = "Space::is_ample")]
+    pub space: Space,
     /// Settings of the intent that wait for a restart.
     pub pending_restart: Vec<String>,
 }

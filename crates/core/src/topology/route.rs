@@ -1,6 +1,7 @@
 //! Where clients of a cluster go: the only record that a proxy reads.
 
 use super::Phase;
+use crate::disk::Space;
 use crate::ids::{ClusterRef, MemberId};
 use crate::term::Term;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,9 @@ pub struct Route {
     pub primary: Option<Endpoint>,
     /// Replicas that stream.
     pub replicas: Vec<Endpoint>,
+    /// Whether the primary has room: while its volume is full it refuses what writes, unless a session insists.
+    #[serde(default, skip_serializing_if = "Space::is_ample")]
+    pub space: Space,
 }
 
 /// A member that can be connected to.

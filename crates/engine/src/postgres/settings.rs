@@ -8,6 +8,7 @@ use super::sizes::Sizes;
 use super::{conninfo, files, logs};
 use crate::{EngineError, Peer, Quorum};
 use berth_core::Term;
+use berth_core::disk::Space;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -21,6 +22,8 @@ pub(super) const QUORUM: &str = "quorum.conf";
 const SOURCE: &str = "source.conf";
 /// The term.
 const TERM: &str = "term.conf";
+/// Whether there is room for writes.
+const SPACE: &str = "space.conf";
 /// The name that no standby can have, because a standby's name carries a term.
 const NOBODY: &str = "berth_nobody";
 
@@ -179,7 +182,7 @@ fn server(place: &PostgresPlace) -> Result<String, EngineError> {
     for (name, value) in own {
         push(&mut file, name, &value);
     }
-    for included in [TERM, SOURCE, QUORUM] {
+    for included in [TERM, SPACE, SOURCE, QUORUM] {
         let _infallible = writeln!(file, "include '{included}'");
     }
     Ok(file)
@@ -199,6 +202,22 @@ pub(super) fn write_term(place: &PostgresPlace, term: Term) -> Result<bool, Engi
     let mut file = String::new();
     push(&mut file, "berth.term", &term.to_string());
     files::update(&place.config_file(TERM), file.as_bytes())
+}
+
+/// Writes whether there is room for writes; tells whether that changed anything.
+pub(super) fn write_space(place: &PostgresPlace, space: Space) -> Result<bool, EngineError> {
+    files::update(&place.config_file(SPACE), space_file(space).as_bytes())
+}
+
+/// The file comes after the user's, so that on a full disk the refusal is the last word. It is a default only: a session may still say that
+/// it writes, because whoever deletes must. Berth's own sessions say so always.
+fn space_file(space: Space) -> String {
+    let mut file = String::new();
+    match space {
+        Space::Ample => {}
+        Space::Full => push(&mut file, "default_transaction_read_only", "on"),
+    }
+    file
 }
 
 /// Writes whom the server follows; tells whether that changed anything.
@@ -292,6 +311,12 @@ mod tests {
         ] {
             assert_eq!(refusal(name, value), None, "{name}");
         }
+    }
+
+    #[test]
+    fn only_a_full_disk_makes_sessions_read_only() {
+        assert_eq!(space_file(Space::Ample), "", "what the user chose holds");
+        assert_eq!(space_file(Space::Full), "default_transaction_read_only = 'on'\n");
     }
 
     #[test]

@@ -15,7 +15,7 @@ const ROOT: &str = "BERTH_TEST_POSTGRES_ROOT";
 const ENTER: &str = r#"
 set -e
 mkdir -p "$1/tmp" "$1/proc" "$1/dev" "$1/mnt"
-mount -t tmpfs -o mode=1777 tmpfs "$1/tmp"
+mount -t tmpfs -o "mode=1777,size=$5" tmpfs "$1/tmp"
 mount -t proc proc "$1/proc"
 mount --rbind /dev "$1/dev"
 mount --bind "$2" "$1/mnt"
@@ -24,6 +24,11 @@ exec chroot --userspec=999:999 "$1" "/mnt/$3" --exact "$4" --nocapture --test-th
 
 /// Runs the body in there, as the only thing that this test does.
 pub(crate) fn inside(name: &str, body: impl AsyncFnOnce()) {
+    inside_of("50%", name, body);
+}
+
+/// The same, with volumes that hold no more than this together.
+pub(crate) fn inside_of(size: &str, name: &str, body: impl AsyncFnOnce()) {
     if std::env::var_os(INSIDE).is_some() {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -38,6 +43,7 @@ pub(crate) fn inside(name: &str, body: impl AsyncFnOnce()) {
         .arg(program.parent().unwrap())
         .arg(program.file_name().unwrap())
         .arg(name)
+        .arg(size)
         .env(INSIDE, "1")
         .env(
             "PATH",

@@ -12,6 +12,7 @@
 )]
 
 mod detach;
+mod full;
 mod inside;
 mod promote;
 mod rewind;

@@ -3,6 +3,7 @@
 use super::*;
 use crate::pki::authority::KeyAndCertificate;
 use crate::testing::{FakeApi, authority, operator};
+use berth_core::disk::Space;
 use berth_core::plan::Awaited;
 use berth_core::term::{Term, Timeline};
 use berth_core::topology::{Admission, Phase, Route, Rule};
@@ -101,6 +102,7 @@ impl World {
             admission: Admission::Closed,
             primary: None,
             replicas: Vec::new(),
+            space: Space::Ample,
         };
         topology.swap_rule(&uid, &rule, &route, None).await.unwrap();
     }

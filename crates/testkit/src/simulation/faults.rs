@@ -46,6 +46,8 @@ pub enum Kind {
     StoreAway,
     /// A disk is slow.
     SlowDisk,
+    /// A volume fills, and has room again.
+    FullDisk,
     /// What a standby is sent arrives late.
     SlowStream,
     /// A member's watch lags.
@@ -66,7 +68,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::KillServer,
         Self::KillAgent,
         Self::LosePod,
@@ -83,6 +85,7 @@ impl Kind {
         Self::Isolate,
         Self::StoreAway,
         Self::SlowDisk,
+        Self::FullDisk,
         Self::SlowStream,
         Self::LateWatch,
         Self::Storm,
@@ -140,6 +143,7 @@ pub(super) enum Undo {
     Power(Who),
     Nothing,
     Disk(Who),
+    Room(Who),
     Stream(Who),
     Watch(Who),
     Effects(Who),

@@ -64,6 +64,7 @@ impl World {
             | Event::Process(_)
             | Event::Status { .. }
             | Event::Verifier(_)
+            | Event::Space(_)
             | Event::Announced { .. }
             | Event::Heard { .. }
             | Event::Confirmed { .. }

@@ -1,5 +1,6 @@
 //! Records to write.
 
+use berth_core::disk::Space;
 use berth_core::topology::{
     Access, Activity, Admission, Durability, DurabilityMode, Endpoint, EngineKind, Identity, Intent,
     MemberRecord, OnLoss, Phase, Replication, Route, Rule,
@@ -89,6 +90,7 @@ impl Cluster {
             admission: Admission::ReadWrite,
             primary: Some(endpoint),
             replicas: vec![],
+            space: Space::Ample,
         }
     }
 
@@ -105,6 +107,7 @@ impl Cluster {
             replication: Replication::InBound,
             trouble: None,
             beyond_repair: None,
+            space: Space::Ample,
             pending_restart: vec![],
         }
     }

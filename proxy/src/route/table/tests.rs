@@ -1,6 +1,7 @@
 //! The table under changes in every order that a store may tell them in.
 
 use super::*;
+use berth_core::disk::Space;
 use berth_core::topology::Endpoint;
 use proptest::prelude::*;
 
@@ -28,7 +29,15 @@ fn change(
         member: MemberId::new(format!("orders-{m}")).unwrap(),
         address: format!("{m}:5432"),
     });
-    let value = Route { cluster: cluster(), term: Term(term), phase, admission, primary, replicas: vec![] };
+    let value = Route {
+        cluster: cluster(),
+        term: Term(term),
+        phase,
+        admission,
+        primary,
+        replicas: vec![],
+        space: Space::Ample,
+    };
     Change::Route(cluster(), uid(id), Some(Stored { value, revision: Revision(revision) }))
 }
 

@@ -95,6 +95,50 @@ fn a_notice_longer_than_is_read_goes_on_as_it_comes() {
     assert_eq!(sifted(&[(b'N', &long), READY], 1000), ("NZ".to_owned(), None));
 }
 
+/// What a client gets of a primary whose volume is full: SQLSTATEs of errors, kinds of all else.
+fn told_of_a_full_primary(messages: &[(u8, &str)], size: usize) -> Vec<String> {
+    let mut tracker = Tracker::new(Arc::new(Statements::default()));
+    let mut sieve = Sieve::default();
+    sieve.is_full(Some(MemberId::new("orders-aaaaa").unwrap()));
+    let mut told = BytesMut::new();
+    for chunk in stream(messages).chunks(size) {
+        let (sifted, words) = sieve.sift(&mut tracker, chunk).unwrap();
+        assert_eq!(words, None, "nothing of it ends the session");
+        match sifted {
+            Sifted::Whole => told.extend_from_slice(chunk),
+            Sifted::Instead(bytes) => told.extend_from_slice(&bytes),
+        }
+    }
+    let mut all = Vec::new();
+    while !told.is_empty() {
+        let length = u32::from_be_bytes(told[1..HEADER].try_into().unwrap()) as usize + 1;
+        let message = told.split_to(length);
+        let code = || String::from_utf8_lossy(Fields::parse(&message[HEADER..]).code).into_owned();
+        all.push(if message[0] == b'E' { code() } else { char::from(message[0]).to_string() });
+    }
+    all
+}
+
+#[rstest]
+#[case::a_write(&[READ_ONLY, READY], &["53100", "Z"])]
+#[case::behind_rows(&[ROW, COMMIT, READ_ONLY, READY], &["D", "C", "53100", "Z"])]
+#[case::two_writes(&[READ_ONLY, READY, NOTICE, READ_ONLY, READY, ROW], &["53100", "Z", "N", "53100", "Z", "D"])]
+#[case::another_error(&[ROW, ERROR, READY], &["D", "22012", "Z"])]
+fn a_full_primarys_refusal_says_why(#[case] messages: &[(u8, &str)], #[case] told: &[&str]) {
+    for size in [1, 2, 3, 7, 20, 1000] {
+        assert_eq!(told_of_a_full_primary(messages, size), told, "pieces of {size}");
+    }
+}
+
+#[test]
+fn a_standby_is_left_whatever_is_full() {
+    let mut tracker = Tracker::new(Arc::new(Statements::default()));
+    let mut sieve = Sieve::default();
+    sieve.is_full(Some(MemberId::new("orders-aaaaa").unwrap()));
+    let (_, words) = sieve.sift(&mut tracker, &stream(&[STANDBY, READ_ONLY, READY])).unwrap();
+    assert!(matches!(words, Some(Words::Standby(_))));
+}
+
 proptest! {
     #[test]
     fn pieces_of_any_size_give_the_same(choice in proptest::collection::vec(0usize..9, 0..12), size in 1usize..40) {

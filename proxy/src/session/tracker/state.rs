@@ -305,6 +305,9 @@ impl State {
                 }
                 self.tell(false);
                 self.fail();
+                if fields.code == b"25006" {
+                    return Heard::ReadOnly;
+                }
             }
             b'N' => {
                 let fields = Fields::parse(prefix);

@@ -2,6 +2,7 @@
 
 use super::story::*;
 use crate::database::LogEnd;
+use crate::disk::Space;
 use crate::election::*;
 use crate::topology::{Cause, Mishap, Phase};
 use crate::{LogPosition, Term, Timeline};
@@ -137,6 +138,7 @@ fn what_was_granted_to_a_silent_primary_is_waited_out() {
         log: ends(4, 5, 470),
         granted: Duration::from_millis(2_500),
         system: Some(SYSTEM.to_owned()),
+        space: Space::Ample,
     };
     story.told('c', Message::Pledged { term: Term(5), holding });
     story.pass(Duration::from_millis(2_400));
@@ -150,7 +152,8 @@ fn what_was_granted_to_a_silent_primary_is_waited_out() {
 fn an_old_primary_that_answers_itself_is_not_waited_for() {
     let mut story = coordinator();
     let granted = Duration::from_secs(3);
-    let holding = Holding { log: ends(4, 5, 470), granted, system: Some(SYSTEM.to_owned()) };
+    let holding =
+        Holding { log: ends(4, 5, 470), granted, system: Some(SYSTEM.to_owned()), space: Space::Ample };
     story.told('c', Message::Pledged { term: Term(5), holding });
     story.told('a', pledged(5, Log::Open { term: Term(4) }));
     let chosen = story.swapping().proposal.clone().unwrap();

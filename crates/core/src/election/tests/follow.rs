@@ -2,6 +2,7 @@
 
 use super::story::*;
 use crate::database::{Boot, Peer, Quorum, Volume};
+use crate::disk::Space;
 use crate::election::*;
 use crate::topology::{Activity, Phase, Replication, Rule};
 use crate::{LogPosition, Term, Timeline};
@@ -110,7 +111,7 @@ fn data_that_was_being_cut_back_when_the_agent_died_is_cut_back_again_and_never_
     story.told('c', Message::Recruit { term: Term(6) });
     story.answer(Outcome::Failed { reason: "the source went away".to_owned(), retryable: true });
     story.settles();
-    let holding = Holding { log: Log::Nothing, granted: Duration::ZERO, system: None };
+    let holding = Holding { log: Log::Nothing, granted: Duration::ZERO, system: None, space: Space::Ample };
     assert_eq!(story.last_to('c'), Some(&Message::Pledged { term: Term(6), holding }));
 }
 

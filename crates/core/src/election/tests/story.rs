@@ -1,6 +1,7 @@
 //! A member with a world around it that answers as real parts would, one word at a time.
 
 use crate::database::{LocalStatus, LogEnd, Quorum, Settings, SettingsOutcome, Standby, Volume};
+use crate::disk::Space;
 use crate::election::*;
 use crate::topology::{
     Access, Activity, BootstrapGrant, Durability, DurabilityMode, EngineKind, Identity, Intent, MemberRecord,
@@ -104,6 +105,7 @@ pub(super) fn record(name: char) -> MemberRecord {
         replication: Replication::InBound,
         trouble: None,
         beyond_repair: None,
+        space: Space::Ample,
         pending_restart: Vec::new(),
     }
 }
@@ -158,7 +160,12 @@ pub(super) fn ends(term: u64, timeline: u32, position: u64) -> Log {
 
 /// What a recruit that granted nothing lately says.
 pub(super) fn pledged(term: u64, log: Log) -> Message {
-    let holding = Holding { log, granted: Duration::ZERO, system: Some(SYSTEM.to_owned()) };
+    pledged_with(Space::Ample, term, log)
+}
+
+/// The same of a recruit whose volume is full or not.
+pub(super) fn pledged_with(space: Space, term: u64, log: Log) -> Message {
+    let holding = Holding { log, granted: Duration::ZERO, system: Some(SYSTEM.to_owned()), space };
     Message::Pledged { term: Term(term), holding }
 }
 
@@ -454,7 +461,12 @@ pub(super) fn serving() -> Story {
 }
 
 pub(super) fn settings(term: u64) -> Settings {
-    Settings { parameters: BTreeMap::new(), members: "abc".chars().map(member).collect(), term: Term(term) }
+    Settings {
+        parameters: BTreeMap::new(),
+        members: "abc".chars().map(member).collect(),
+        term: Term(term),
+        space: Space::Ample,
+    }
 }
 
 pub(super) fn any(acks: u32, names: &str, term: u64) -> Quorum {

@@ -4,6 +4,7 @@
 
 mod members;
 
+use crate::disk::Space;
 use crate::ids::{ClaimUid, ClusterName, ClusterRef, ClusterUid, MemberId, Namespace, Nonce};
 use crate::plan::*;
 use crate::term::Generation;
@@ -24,6 +25,8 @@ pub(crate) struct World {
     pub(crate) away: bool,
     /// Members whose data is of no use any more, by their own word.
     pub(crate) spoilt: BTreeSet<MemberId>,
+    /// What members say of the room on their volumes; those that are not in it have some.
+    pub(crate) spaces: BTreeMap<MemberId, Space>,
     counter: i64,
 }
 
@@ -71,6 +74,7 @@ impl World {
             known: Known::default(),
             away: false,
             spoilt: BTreeSet::new(),
+            spaces: BTreeMap::new(),
             counter: 1,
         }
     }

@@ -176,6 +176,7 @@ impl World {
                     replication: if primary { Replication::Detached } else { Replication::InBound },
                     trouble: None,
                     beyond_repair: spoilt.then(|| "the ledger cannot be read".to_owned()),
+                    space: self.spaces.get(&identity.member).copied().unwrap_or_default(),
                     pending_restart: Vec::new(),
                 },
             );
