@@ -91,10 +91,10 @@ impl Usage {
 /// edge does not go back and forth.
 #[must_use]
 pub fn judge(before: Space, usage: Usage) -> Judgement {
-    let (spare, margin) = (usage.spare(), usage.margin());
+    let (left, margin) = (usage.spare(), usage.margin());
     let space = match before {
-        Space::Ample if spare < margin => Space::Full,
-        Space::Full if spare >= margin.saturating_mul(2) => Space::Ample,
+        Space::Ample if left < margin => Space::Full,
+        Space::Full if left >= margin.saturating_mul(2) => Space::Ample,
         Space::Ample | Space::Full => before,
     };
     let last = LAST.min(usage.size / 32);
