@@ -7,7 +7,6 @@ use super::network::{Plane, Way};
 use super::words;
 use super::world::World;
 use berth_core::database::LocalStatus;
-use berth_core::disk::Space;
 use berth_core::election::{
     Action, Event, Me, Message, Moment, Notes, ProcessNews, Run, Silence, State, decide,
 };
@@ -67,9 +66,6 @@ impl World {
         self.plan(hello, Happening::hears(who, life, Event::Process(process)));
         let verifier = self.millis(1, 20);
         self.plan(verifier, Happening::hears(who, life, Event::Verifier(Some("v1".to_owned()))));
-        let space = self.members.get(&who).map_or(Space::Ample, super::member::Member::space);
-        let looks = self.millis(1, 20);
-        self.plan(looks, Happening::hears(who, life, Event::Space(space)));
         let lists = self.millis(5, 60);
         self.plan(lists, Happening::Agent { who, life, what: ToAgent::Lists });
     }

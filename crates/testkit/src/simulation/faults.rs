@@ -46,8 +46,6 @@ pub enum Kind {
     StoreAway,
     /// A disk is slow.
     SlowDisk,
-    /// A volume fills, and has room again.
-    FullDisk,
     /// What a standby is sent arrives late.
     SlowStream,
     /// A member's watch lags.
@@ -68,7 +66,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 24] = [
         Self::KillServer,
         Self::KillAgent,
         Self::LosePod,
@@ -85,7 +83,6 @@ impl Kind {
         Self::Isolate,
         Self::StoreAway,
         Self::SlowDisk,
-        Self::FullDisk,
         Self::SlowStream,
         Self::LateWatch,
         Self::Storm,
@@ -143,7 +140,6 @@ pub(super) enum Undo {
     Power(Who),
     Nothing,
     Disk(Who),
-    Room(Who),
     Stream(Who),
     Watch(Who),
     Effects(Who),

@@ -4,7 +4,6 @@ use super::clock::{Clock, Time};
 use super::database::End;
 use super::happening::{Happening, Life};
 use super::names::{Address, Who};
-use berth_core::disk::Space;
 use berth_core::election::{Effect, Issued, Ledger, Moment, Run, State};
 
 /// A member.
@@ -23,8 +22,6 @@ pub(super) struct Member {
     pub behind: u32,
     pub flaky: u32,
     pub late: u32,
-    /// How many faults fill its volume. What of it writes goes on all the same, as a session that insists.
-    pub full: u32,
     /// The ledger as it would be after a loss of power.
     pub lasting: Lasting,
 }
@@ -42,7 +39,6 @@ impl Member {
             behind: 0,
             flaky: 0,
             late: 0,
-            full: 0,
             lasting: Lasting::AsWritten,
         }
     }
@@ -50,11 +46,6 @@ impl Member {
     /// Where it is reached now, or would be.
     pub(super) fn address(&self) -> Address {
         Address { who: self.who, pod: self.pods }
-    }
-
-    /// Whether its volume has room.
-    pub(super) fn space(&self) -> Space {
-        if self.full > 0 { Space::Full } else { Space::Ample }
     }
 
     pub(super) fn agent(&self) -> Option<&Agent> {

@@ -7,7 +7,6 @@ use crate::simulation::names::Who;
 use crate::simulation::network::{Place, Plane, Way};
 use crate::simulation::pods::End;
 use crate::simulation::world::World;
-use berth_core::election::Event;
 use berth_core::topology::Phase;
 use std::time::Duration;
 
@@ -155,11 +154,6 @@ impl World {
                 member.slow += 1;
                 Some(vec![Undo::Disk(who)])
             }
-            Kind::FullDisk => {
-                member.full += 1;
-                self.tell_of_room(who);
-                Some(vec![Undo::Room(who)])
-            }
             Kind::SlowStream => {
                 let leads = self.store.rule().and_then(|rule| Who::of(&rule.leader().member)) == Some(who);
                 let standby = if leads { self.another(who)? } else { who };
@@ -254,7 +248,6 @@ impl World {
             | Kind::FreezeAgent
             | Kind::StoreAway
             | Kind::SlowDisk
-            | Kind::FullDisk
             | Kind::SlowStream
             | Kind::LateWatch
             | Kind::Storm
@@ -317,10 +310,6 @@ impl World {
             }
             Undo::Nothing => {}
             Undo::Disk(who) => self.relieve(who, |member| &mut member.slow),
-            Undo::Room(who) => {
-                self.relieve(who, |member| &mut member.full);
-                self.tell_of_room(who);
-            }
             Undo::Stream(who) => self.relieve(who, |member| &mut member.behind),
             Undo::Watch(who) => self.relieve(who, |member| &mut member.late),
             Undo::Effects(who) => self.relieve(who, |member| &mut member.flaky),
@@ -329,16 +318,6 @@ impl World {
                 self.store_away = self.store_away.saturating_sub(1);
                 self.mind_watches();
             }
-        }
-    }
-
-    /// A member's agent looks at the room on its volume, if it is at work: a new one looks when it starts.
-    fn tell_of_room(&mut self, who: Who) {
-        let Some(member) = self.members.get(&who) else { return };
-        let (space, life) = (member.space(), member.agent().map(|agent| agent.life));
-        if let Some(life) = life {
-            let looks = self.millis(1, 1_000);
-            self.plan(looks, Happening::hears(who, life, Event::Space(space)));
         }
     }
 
