@@ -53,6 +53,10 @@ const IN_FORCE: &str =
         WHERE state OPERATOR(pg_catalog.=) 'streaming' AND application_name OPERATOR(pg_catalog.=) ANY ($2)
           AND sync_priority OPERATOR(pg_catalog.=) 0)";
 
+/// A record that standbys report. A walsender releases who waits only when its standby reports something, and one that has everything
+/// reports only once a second: so long every commit would stand that was made on the way over [`Quorum::Nobody`].
+const SOMETHING_NEW: &str = "SELECT pg_catalog.pg_logical_emit_message(true, 'berth', 'quorum')";
+
 /// Puts the quorum in force.
 pub(super) async fn put_in_force(
     place: &PostgresPlace,
@@ -129,6 +133,9 @@ async fn change(
         Quorum::Nobody | Quorum::None => Vec::new(),
     };
     until(sql, WALSENDERS, late, IN_FORCE, &[&standby_names(quorum), &names]).await?;
+    if let Quorum::Any { .. } = quorum {
+        sql.rows(QUICK, SOMETHING_NEW, &[]).await?;
+    }
     // From here on the file says that what it holds is in force.
     settings::write_quorum(place, quorum, Force::InForce)
 }

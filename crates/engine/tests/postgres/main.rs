@@ -25,7 +25,7 @@ use berth_engine::{Boot, Engine, EngineError, Peer, Quorum, Settings, TermRow, V
 use inside::inside;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use world::{Blocked, Cluster, eventually, settings};
+use world::{Blocked, Cluster, eventually, settings, signal};
 
 /// A verifier of the password "secret".
 const VERIFIER: &str = "SCRAM-SHA-256$4096:YmVydGgtdGVzdC1zYWx0IQ==$XjY/KkWI+9NdmH5hHcqVELuEsJ4O4DkKJsGES7dbyu4=:NQP2lHs7b22hmm0Obs8X3RhwpG+9VKYXEd61BlkzEJ0=";
@@ -181,6 +181,36 @@ fn a_cluster_forms_survives_a_crash_of_its_primary_and_loses_nothing() {
             member.stop();
         }
     });
+}
+
+#[test]
+fn who_waited_for_nobody_goes_on_when_there_is_a_quorum_and_not_when_a_standby_next_reports() {
+    inside(
+        "who_waited_for_nobody_goes_on_when_there_is_a_quorum_and_not_when_a_standby_next_reports",
+        async || {
+            let mut cluster = Cluster::serving(Term(1)).await;
+            cluster.join(1, Term(1)).await;
+            let quorum = Quorum::Any { acks: 1, members: cluster.replicas(), term: Term(1) };
+            let [primary, replica, ..] = &mut cluster.members[..] else { panic!("two members") };
+            primary.engine.set_quorum(&Quorum::Nobody).await.unwrap();
+            let write = primary.write("waits");
+            write.is_blocked(Blocked::Waits).await;
+            let reported = "SELECT flush_lsn = pg_current_wal_flush_lsn() FROM pg_stat_replication";
+            eventually("all is reported", async || primary.superuser(reported).await == "t").await;
+            // What a standby has said already releases nobody; something new is there for it to report, and nobody else writes it.
+            let mut idle = primary.processes("background writer").await;
+            idle.extend(primary.processes("autovacuum launcher").await);
+            signal("STOP", &idle);
+            let before = primary.superuser("SELECT pg_current_wal_flush_lsn()").await;
+            primary.engine.set_quorum(&quorum).await.unwrap();
+            let new = format!("SELECT pg_current_wal_flush_lsn() > '{before}'");
+            assert_eq!(primary.superuser(&new).await, "t");
+            write.is_blocked(Blocked::Goes).await;
+            signal("CONT", &idle);
+            primary.stop();
+            replica.stop();
+        },
+    );
 }
 
 #[test]
