@@ -171,7 +171,7 @@ fn a_servers_own_farewell_is_heard() {
 fn a_refusal_to_write_is_a_standbys_only_where_it_says_that_it_is_one() {
     let refusal = b"SERROR\0VERROR\0C25006\0\0";
     let mut talk = Talk::new();
-    talk.server(b'S', b"in_hot_standby\0off\0").server(b'E', refusal);
+    talk.server(b'S', b"in_hot_standby\0off\0").hears(b'E', refusal, Heard::ReadOnly);
     talk.server(b'S', b"in_hot_standby\0on\0").hears(b'E', refusal, Heard::Standby);
 }
 
