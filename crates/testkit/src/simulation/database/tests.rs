@@ -140,11 +140,16 @@ fn a_rewind_takes_away_what_the_source_does_not_have() {
     assert!(!write(&mut all, B, 4));
     all.kill(A, 0);
     all.rewind(A, B).unwrap();
-    assert_eq!(all.data(A).unwrap().log.rows(), [4].into());
-    assert_eq!(all.data(A).unwrap().log, all.data(B).unwrap().log);
+    assert_eq!(all.data(A).unwrap().log.rows(), [].into());
+    assert!(all.start(A, Run(3), None, Term(2), Wait::Nobody).is_err());
     all.start(A, Run(3), Some(source(B, 2)), Term(2), Wait::Nobody).unwrap();
+    assert!(!all.is_whole(A), "the last of it comes by the stream");
+    assert_eq!(all.data(A).unwrap().torn, Torn::Rewound);
     assert_eq!(all.connect(A), Connection::Streams);
-    assert_eq!(report(&mut all, B, A), [4]);
+    assert_eq!(stream(&mut all, B, A), [4]);
+    assert_eq!(all.data(A).unwrap().log, all.data(B).unwrap().log);
+    assert!(all.is_whole(A));
+    assert_eq!(all.data(A).unwrap().torn, Torn::No);
 }
 
 #[test]
