@@ -1,4 +1,5 @@
-//! Asking the server about itself, and its disk: once a second at rest, often while something is about to change.
+//! Asking the server about itself, and its disk: once a second at rest, often while something is about to change, and the less often the
+//! longer it has not answered, because PostgreSQL logs each refusal.
 
 use crate::runtime::Clock;
 use crate::volume::Pulse;
@@ -14,6 +15,8 @@ use tokio::time::timeout;
 const AT_REST: Duration = Duration::from_secs(1);
 /// How often while a start, a promotion or a change of voters waits for the answer.
 const IN_TRANSITION: Duration = Duration::from_millis(20);
+/// Of the time for which nobody has answered, what goes by until the next question: a recovery's end is seen that much later.
+const OF_SILENCE: u32 = 8;
 /// How long an answer may take before it counts as none.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -36,6 +39,7 @@ pub async fn ask_server(
     mut question: watch::Receiver<Question>,
     events: mpsc::Sender<Event>,
 ) {
+    let mut silent: Option<(Run, Moment)> = None;
     loop {
         let Question { run, eager, number: _ } = *question.borrow_and_update();
         let Some(run) = run else {
@@ -51,14 +55,26 @@ pub async fn ask_server(
         } else {
             ask(&*engine).await.map_err(Silence::NoAnswer)
         };
+        silent = silent
+            .filter(|(of, _)| answer.is_err() && *of == run)
+            .or_else(|| answer.is_err().then_some((run, asked)));
+        let pause = pause(eager, silent.map(|(_, since)| clock.now().since(since)));
         if events.send(Event::Status { run, asked, answer }).await.is_err() {
             return;
         }
-        let pause = if eager { IN_TRANSITION } else { AT_REST };
         // A change of the question ends the pause early.
         if let Ok(Err(_)) = timeout(pause, question.changed()).await {
             return;
         }
+    }
+}
+
+/// Until the next question, with how long this run has not answered.
+fn pause(eager: bool, silent: Option<Duration>) -> Duration {
+    match (eager, silent) {
+        (false, _) => AT_REST,
+        (true, None) => IN_TRANSITION,
+        (true, Some(silent)) => (silent / OF_SILENCE).clamp(IN_TRANSITION, AT_REST),
     }
 }
 
@@ -69,5 +85,21 @@ async fn ask(engine: &dyn Engine) -> Result<LocalStatus, String> {
         Ok(Err(EngineError::NotAnswering(reason))) => Err(reason),
         Ok(Err(error @ (EngineError::Step { .. } | EngineError::Volume(_)))) => Err(error.to_string()),
         Err(_) => Err(format!("no answer within {PATIENCE:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_does_not_answer_is_asked_less_and_less_often() {
+        let millis = Duration::from_millis;
+        assert_eq!(pause(false, None), AT_REST);
+        assert_eq!(pause(false, Some(millis(10))), AT_REST);
+        assert_eq!(pause(true, None), IN_TRANSITION);
+        assert_eq!(pause(true, Some(millis(100))), IN_TRANSITION);
+        assert_eq!(pause(true, Some(millis(2400))), millis(300));
+        assert_eq!(pause(true, Some(Duration::from_mins(10))), AT_REST);
     }
 }

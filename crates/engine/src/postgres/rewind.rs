@@ -1,9 +1,8 @@
 //! Taking back what a former primary's data has and its successor's history has not.
 //!
 //! `pg_rewind` leaves the data unusable if it is broken off, so it runs only after a run that writes nothing has found that it can
-//! be done. From then on until a server on it answers a note lies beside the data: what lies there is no database by itself. With the note lie
-//! copies of what the rewind reads of the data's own log, because it truncates all files that the source has too before it fills them. With
-//! them it can be repeated, but only against the same source in the same term: what was copied so far holds what another may have lost.
+//! be done. From then on until a server on it answers a note lies beside the data: what lies there is no database by itself. With the note
+//! lies what is needed to begin anew, with the same leader or the next ([`aside`]).
 //!
 //! `pg_rewind` wants a database that was stopped in order. It would make one of any other by `postgres --single`, which refuses to be a
 //! standby, and is a primary otherwise: it adds to the log. Here the server is started as the standby that it always is, pointed
@@ -12,14 +11,18 @@
 //! A checkpoint at the source, without which older versions took a server that was just promoted for one on the timeline before, is not
 //! needed: since version 16 `pg_rewind` asks its control file for the timeline of its last recovery as well.
 
-use super::control::{self, Control, Ended};
+mod aside;
+mod note;
+
+pub(super) use note::{forget, read as begun};
+
+use super::control::{self, Ended};
 use super::place::{PostgresPlace, text};
-use super::{conninfo, files, keys, orphans, program, settings, start, status, timelines, volume};
+use super::{conninfo, files, keys, orphans, program, settings, start, status, volume};
 use crate::{EngineError, Peer};
-use berth_core::{LogPosition, MemberId, Term};
+use berth_core::LogPosition;
+use note::Note;
 use rustix::process::{Pid, Signal, kill_process};
-use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::Command;
@@ -31,30 +34,6 @@ const TRIES: u32 = 5;
 /// Between two looks whether the server has recovered.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
-/// Towards whom a rewind was begun.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Note {
-    member: MemberId,
-    address: String,
-    term: Term,
-    /// Whether it has come to its end.
-    #[serde(default)]
-    done: bool,
-    /// How often a server was to go on from it since.
-    #[serde(default)]
-    tries: u32,
-}
-
-impl Note {
-    fn of(peer: &Peer, done: bool) -> Self {
-        Self { member: peer.member.clone(), address: peer.address.clone(), term: peer.term, done, tries: 0 }
-    }
-
-    fn peer(&self) -> Peer {
-        Peer { member: self.member.clone(), address: self.address.clone(), term: self.term }
-    }
-}
-
 /// What a run that writes nothing found.
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
@@ -62,29 +41,6 @@ enum Verdict {
     Agreed,
     /// The histories parted; this checkpoint is the last that they share.
     Parted(LogPosition),
-}
-
-fn folder(place: &PostgresPlace) -> PathBuf {
-    place.data.join("rewind")
-}
-
-fn note(place: &PostgresPlace) -> PathBuf {
-    folder(place).join("source.json")
-}
-
-/// The rewind that was begun and that no server has gone on from.
-pub(super) fn begun(place: &PostgresPlace) -> Result<Option<Note>, EngineError> {
-    let path = note(place);
-    let Some(written) = files::read(&path)? else { return Ok(None) };
-    serde_json::from_str(&written)
-        .map(Some)
-        .map_err(|error| EngineError::Volume(format!("{} cannot be read: {error}", text(&path))))
-}
-
-fn write(place: &PostgresPlace, content: &Note) -> Result<(), EngineError> {
-    let written = serde_json::to_vec(content)
-        .map_err(|error| files::failed("rendering", &note(place))(error.into()))?;
-    files::write(&note(place), &written)
 }
 
 /// Ends a rewind that was begun: a server starts on the data now.
@@ -96,19 +52,9 @@ pub(super) async fn settle(place: &PostgresPlace) -> Result<(), EngineError> {
     }
 }
 
-/// Forgets a rewind: the server answers, so that its data is whole by itself.
-pub(super) fn forget(place: &PostgresPlace) -> Result<(), EngineError> {
-    let path = note(place);
-    if !path.try_exists().map_err(files::failed("looking for", &path))? {
-        return Ok(());
-    }
-    files::remove(&path)?;
-    files::remove_folder(&folder(place))
-}
-
 /// The files are as the rewind left them, and no server on them has come to answer. None of them was promoted, so that they go on with
 /// any history that holds all they were filled from; PostgreSQL refuses one that left it before. As nothing tells beforehand which it is, a few starts are tried.
-fn go_on(place: &PostgresPlace, before: &Note, peer: &Peer) -> Result<(), EngineError> {
+fn go_on(place: &PostgresPlace, before: Note, peer: &Peer) -> Result<(), EngineError> {
     let tries = before.tries + 1;
     if tries > TRIES {
         return Err(EngineError::Volume(format!(
@@ -116,7 +62,7 @@ fn go_on(place: &PostgresPlace, before: &Note, peer: &Peer) -> Result<(), Engine
             before.member, before.term, peer.member, peer.term
         )));
     }
-    write(place, &Note { tries, ..Note::of(peer, true) })
+    note::write(place, &Note { tries, ..before })
 }
 
 /// Rewinds the data to where its history left the peer's, or goes on with that.
@@ -125,14 +71,8 @@ pub(super) async fn rewind(place: &PostgresPlace, peer: &Peer) -> Result<(), Eng
     volume::clear_remains(place).await?;
     match begun(place)? {
         None => first(place, peer).await,
-        Some(before) if before.done => go_on(place, &before, peer),
-        Some(before) if (&before.member, before.term) == (&peer.member, peer.term) => {
-            again(place, peer).await
-        }
-        Some(before) => Err(EngineError::Volume(format!(
-            "a rewind to {} in term {} was broken off, and the data cannot go on with {} in term {}: give the member a new claim",
-            before.member, before.term, peer.member, peer.term
-        ))),
+        Some(before) if before.done => go_on(place, before, peer),
+        Some(before) => again(place, before, peer).await,
     }
 }
 
@@ -142,32 +82,50 @@ async fn first(place: &PostgresPlace, peer: &Peer) -> Result<(), EngineError> {
         stop_in_order(place).await?;
         control = control::read(place).await?;
     }
-    let said = pg_rewind(place, peer, &["--dry-run"]).await?;
-    let shared = match verdict(&said) {
-        Some(Verdict::Agreed) => return Ok(()),
-        Some(Verdict::Parted(shared)) => shared,
-        None => {
-            let reason = format!("it said neither that the histories parted nor that they did not: {said}");
-            return Err(EngineError::Step { step: step(peer), reason });
+    match look(place, peer).await? {
+        Verdict::Agreed => Ok(()),
+        Verdict::Parted(shared) => {
+            aside::keep(place, &control, shared)?;
+            cut_back(place, Note::begun(peer, shared), peer).await
         }
-    };
-    put_aside(place, &control, shared)?;
-    write(place, &Note::of(peer, false))?;
-    pg_rewind(place, peer, &[]).await?;
-    write(place, &Note::of(peer, true))
+    }
 }
 
-async fn again(place: &PostgresPlace, peer: &Peer) -> Result<(), EngineError> {
+/// Goes on with a rewind that was broken off; the peer need not be the one that it was begun with.
+async fn again(place: &PostgresPlace, before: Note, peer: &Peer) -> Result<(), EngineError> {
     if control::read(place).await?.ended == Ended::Otherwise {
         // The control file is written last: only the syncing was broken off.
         let mut command = Command::new(place.program("initdb"));
         command.arg("--sync-only").arg("-D").arg(place.pgdata());
         program::run(&mut command, "syncing the rewound data", LIMIT).await?;
-    } else {
-        put_back(place)?;
-        pg_rewind(place, peer, &[]).await?;
+        return note::write(place, &Note { done: true, ..before });
     }
-    write(place, &Note::of(peer, true))
+    aside::restore(place)?;
+    match look(place, peer).await? {
+        // All that was replaced is replaced again, and what was kept of the log suffices.
+        Verdict::Parted(shared) if shared == before.shared => {
+            cut_back(place, Note::begun(peer, shared), peer).await
+        }
+        Verdict::Parted(_) | Verdict::Agreed => Err(EngineError::Volume(format!(
+            "a rewind to {} in term {} was broken off, and {} in term {} shares another part of the history: give the member a new claim",
+            before.member, before.term, peer.member, peer.term
+        ))),
+    }
+}
+
+async fn cut_back(place: &PostgresPlace, begun: Note, peer: &Peer) -> Result<(), EngineError> {
+    note::write(place, &begun)?;
+    pg_rewind(place, peer, &[]).await?;
+    note::write(place, &Note { done: true, ..begun })
+}
+
+/// Asks what a rewind would do; writes nothing.
+async fn look(place: &PostgresPlace, peer: &Peer) -> Result<Verdict, EngineError> {
+    let said = pg_rewind(place, peer, &["--dry-run"]).await?;
+    verdict(&said).ok_or_else(|| EngineError::Step {
+        step: step(peer),
+        reason: format!("it said neither that the histories parted nor that they did not: {said}"),
+    })
 }
 
 fn step(peer: &Peer) -> String {
@@ -195,31 +153,6 @@ fn verdict(said: &str) -> Option<Verdict> {
     }
     let (_, rest) = said.split_once("rewinding from last common checkpoint at ")?;
     status::parse(rest.split_whitespace().next()?).map(Verdict::Parted)
-}
-
-/// Copies what the rewind reads of the data's own log: from the last shared checkpoint to its end, and which timelines it went.
-fn put_aside(place: &PostgresPlace, control: &Control, shared: LogPosition) -> Result<(), EngineError> {
-    files::remove_folder(&folder(place))?;
-    files::folder(&folder(place))?;
-    for name in files::names(&timelines::folder(place))? {
-        let read = control
-            .cut
-            .bytes(&name)
-            .is_some_and(|bytes| bytes.end > shared.0 && bytes.start <= control.reached.0);
-        if read || name.ends_with(".history") {
-            files::copy(&timelines::folder(place).join(&name), &folder(place).join(&name))?;
-        }
-    }
-    files::sync_folder(&folder(place))
-}
-
-fn put_back(place: &PostgresPlace) -> Result<(), EngineError> {
-    for name in files::names(&folder(place))? {
-        if folder(place).join(&name) != note(place) {
-            files::copy(&folder(place).join(&name), &timelines::folder(place).join(&name))?;
-        }
-    }
-    files::sync_folder(&timelines::folder(place))
 }
 
 /// Recovers the data of a server that was killed, and ends it in order.
