@@ -7,7 +7,7 @@ use super::membership::Membership;
 use super::observed::Observed;
 use super::report::{MemberReport, Switched, SwitchoverReport};
 use crate::ids::{MemberId, Nonce};
-use crate::topology::{Phase, Replication, Rule, Switchover};
+use crate::topology::{Mishap, Phase, Replication, Rule, Switchover};
 
 /// What the members are asked for: none if nothing is, an error in words if it cannot be.
 pub(super) fn asked(desired: &Desired, membership: &Membership) -> Result<Option<Switchover>, String> {
@@ -41,7 +41,7 @@ pub(super) fn report(
     let (state, message) = match observed.rule() {
         // What is done is done, also if nobody could be asked for it again: its member may have left since.
         Some(rule) if rule.switched.as_ref().is_some_and(|done| done.as_str() == request.token) => {
-            (Switched::Done, done(rule, request.to.as_deref()))
+            begun(rule, request.to.as_deref())
         }
         rule => match asked(desired, membership) {
             Err(why) => (Switched::Refused, why),
@@ -52,6 +52,25 @@ pub(super) fn report(
         },
     };
     Some(SwitchoverReport { request: request.token.clone(), state, message })
+}
+
+/// How far one has come that the members have begun: it is over when somebody serves, or when something else has come between.
+fn begun(rule: &Rule, to: Option<&str>) -> (Switched, String) {
+    let by_plan = rule.cause.as_ref().is_some_and(|cause| cause.what == Mishap::HandedOver);
+    match rule.phase {
+        Phase::Switching => (Switched::UnderWay, hands_over(rule, to)),
+        Phase::Electing if by_plan => (Switched::UnderWay, elects(rule)),
+        Phase::Bootstrapping | Phase::Serving | Phase::Electing => (Switched::Done, done(rule, to)),
+    }
+}
+
+fn hands_over(rule: &Rule, to: Option<&str>) -> String {
+    let to = to.map(|to| format!(" to {to}")).unwrap_or_default();
+    format!("{} hands over{to}", rule.primary.member)
+}
+
+fn elects(rule: &Rule) -> String {
+    format!("term {} is being elected", rule.term)
 }
 
 /// That it went otherwise than asked for, or that another has followed since, looks the same from here.
@@ -79,11 +98,8 @@ fn under_way(
     };
     let primary = &rule.primary.member;
     match rule.phase {
-        Phase::Switching => {
-            let to = to.map(|to| format!(" to {to}")).unwrap_or_default();
-            (Switched::UnderWay, format!("{primary} hands over{to}"))
-        }
-        Phase::Electing => (Switched::UnderWay, format!("term {} is being elected", rule.term)),
+        Phase::Switching => (Switched::UnderWay, hands_over(rule, to.map(MemberId::as_str))),
+        Phase::Electing => (Switched::UnderWay, elects(rule)),
         Phase::Bootstrapping | Phase::Serving if to == Some(primary) => {
             (Switched::Done, format!("{primary} is the primary already"))
         }

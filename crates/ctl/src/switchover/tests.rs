@@ -66,7 +66,7 @@ fn one_that_happens() {
             Some(asked("serving", "Asked", "orders-7k2qd is asked to hand over")),
             Some(switching),
             Some(asked("electing", "UnderWay", "term 5 is being elected")),
-            Some(asked("chosen", "Done", "it has ended; term 5 is being elected")),
+            Some(asked("chosen", "UnderWay", "term 5 is being elected")),
             Some(asked("elected", "Done", "it is done; orders-p9x3c is the primary of term 5")),
         ]
     ));

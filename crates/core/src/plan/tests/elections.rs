@@ -5,7 +5,7 @@ use super::world::{World, desired, wish};
 use crate::ids::{ClaimUid, MemberId, Nonce};
 use crate::plan::*;
 use crate::term::Term;
-use crate::topology::{DurabilityMode, Identity, OnLoss, Phase, Proposal, Rule};
+use crate::topology::{Cause, DurabilityMode, Identity, Mishap, OnLoss, Phase, Proposal, Rule};
 use rstest::rstest;
 use std::collections::BTreeSet;
 
@@ -374,6 +374,39 @@ fn a_refused_switchover_alone_makes_the_cluster_not_ready_and_says_why() {
     assert_eq!((holds, reason), (Truth::False, "Invalid"));
     assert!(message.starts_with("spec.failover.switchover: there is no member orders-zzzzz"), "{message}");
     assert_eq!(condition(&plan, ConditionType::Available).0, Truth::True);
+}
+
+/// Whoever waits for its end finds a primary then.
+#[rstest]
+#[case::while_clients_wait(Moment::Switching, Mishap::HandedOver, Switched::UnderWay, "FIRST hands over")]
+#[case::while_the_next_is_elected(
+    Moment::Chosen,
+    Mishap::HandedOver,
+    Switched::UnderWay,
+    "term 2 is being elected"
+)]
+#[case::when_something_came_between(
+    Moment::Chosen,
+    Mishap::Silent,
+    Switched::Done,
+    "it has ended; term 2 is being elected"
+)]
+fn a_switchover_that_was_begun_is_done_when_somebody_serves(
+    #[case] moment: Moment,
+    #[case] what: Mishap,
+    #[case] state: Switched,
+    #[case] message: &str,
+) {
+    let settled = World::settled(&wish(3));
+    let (_, plan) = planned(&asking("a", None).checked(), |world| {
+        moment.set(world);
+        let leader = primary(world);
+        let rule = rule(world);
+        rule.switched = Some(Nonce::new("a").unwrap());
+        rule.cause = Some(Cause { leader, what });
+    });
+    let report = plan.report.switchover.as_ref().unwrap();
+    assert_eq!((report.state, plain(&settled, &report.message).as_str()), (state, message));
 }
 
 #[rstest]
