@@ -156,6 +156,11 @@ impl Database {
         self.berth("switchover", &[]).map(drop)
     }
 
+    /// Asks for one to this member.
+    pub fn switch_over_to(&self, member: &str) -> Result<()> {
+        self.berth("switchover", &["--to", member]).map(drop)
+    }
+
     /// What `berth explain` says of it.
     pub fn explain(&self) -> Result<String> {
         self.berth("explain", &[])

@@ -90,6 +90,8 @@ impl Patroni {
             .args(["--reuid=postgres", "--regid=postgres", "--init-groups", "--pdeathsig=KILL", "--"])
             .arg(self.programs.join("patroni"))
             .arg(self.file(member))
+            // Its user may not enter whatever folder this was called from.
+            .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(log.try_clone().context("Patroni's log")?)
             .stderr(log)
