@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What lies on the data volume.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Volume {
     /// No database. An unfinished one (its temporary folder) counts as none and is cleared before the next try.
     Empty,
@@ -37,7 +37,7 @@ pub struct LogEnd {
 }
 
 /// Another member, as a source to copy or to follow.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Peer {
     /// Whom its certificate must name.
     pub member: MemberId,
@@ -48,7 +48,7 @@ pub struct Peer {
 }
 
 /// Settings of one start or reload.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct Settings {
     /// What the user chose, by the engine's own names.
     pub parameters: BTreeMap<String, String>,
@@ -61,7 +61,7 @@ pub struct Settings {
 }
 
 /// How the server starts. There is no read-write start: a primary is a standby that was promoted on the topology's word.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Boot {
     /// Recovers what is on the volume and waits there.
     Alone,
@@ -70,7 +70,7 @@ pub enum Boot {
 }
 
 /// The set of standbys that a commit waits for, as the engine's setting.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Quorum {
     /// Nobody was granted yet: a commit that asks for synchrony waits for ever.
     Nobody,
@@ -88,7 +88,7 @@ pub enum Quorum {
 }
 
 /// A standby as the primary sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Standby {
     /// Which member, and under which term's name.
     pub member: MemberId,
@@ -103,7 +103,7 @@ pub struct Standby {
 }
 
 /// What a running server says of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LocalStatus {
     /// Whether it is a standby.
     pub in_recovery: bool,
@@ -122,7 +122,7 @@ pub struct LocalStatus {
 }
 
 /// What came of applying settings.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct SettingsOutcome {
     /// Settings that were accepted and wait for a restart.
     pub pending_restart: Vec<String>,
@@ -131,7 +131,7 @@ pub struct SettingsOutcome {
 }
 
 /// The row that proves a term inside the data itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TermRow {
     /// The term.
     pub term: Term,

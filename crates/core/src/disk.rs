@@ -40,7 +40,7 @@ impl Space {
 }
 
 /// A volume as it was measured, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Usage {
     /// All that the database's user can ever have: what is used and what is free to it. What the file system keeps for root is not in it.
     pub size: u64,
@@ -51,7 +51,7 @@ pub struct Usage {
 }
 
 /// What is to become of the ballast.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ballast {
     /// It stays as it is.
     Keep,
@@ -62,7 +62,7 @@ pub enum Ballast {
 }
 
 /// What follows from a measurement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Judgement {
     /// Whether the volume has room.
     pub space: Space,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Why a text is not a valid identity.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Hash)]
 #[error("{what} {value:?} is not valid: {rule}")]
 pub struct InvalidId {
     /// What the text was meant to be, for the reader of the error.

@@ -40,7 +40,7 @@ mod world;
 
 pub use clients::Fate;
 pub use counts::{Counts, Stage};
-pub use facts::{Promise, Violation};
+pub use facts::{Facts, Promise, Violation};
 pub use faults::Kind;
 pub use losses::too_many_lost;
 pub use many::{Campaign, each, first, many};

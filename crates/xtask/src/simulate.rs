@@ -4,6 +4,8 @@ use crate::run;
 use anyhow::Result;
 
 const PACKAGE: &str = "berth-testkit";
+/// The model checker, which has a gate of its own.
+const MODEL: &str = "berth-model";
 /// The feature, the program and the test of the deliberate defects.
 const DEFECTS: &str = "defects";
 
@@ -51,18 +53,22 @@ fn table() -> Result<()> {
     ]))
 }
 
-/// The mutation gate: a campaign that would not find what is there proves nothing.
+/// The mutation gates: a search that would not find what is there proves nothing.
 pub(crate) fn gate() -> Result<()> {
-    run::shown(run::cargo(&[
-        "test",
-        "--locked",
-        "--package",
-        PACKAGE,
-        "--features",
-        DEFECTS,
-        "--test",
-        DEFECTS,
-    ]))
+    [PACKAGE, MODEL].into_iter().try_for_each(|package| {
+        run::shown(run::cargo(&[
+            "test",
+            "--locked",
+            "--package",
+            package,
+            "--features",
+            DEFECTS,
+            "--test",
+            DEFECTS,
+            "--",
+            "--nocapture",
+        ]))
+    })
 }
 
 /// A campaign: enough that what goes wrong once in a thousand runs is found.

@@ -22,7 +22,7 @@ pub struct RuleRevision(pub i64);
 pub struct Run(pub u64);
 
 /// What a decision asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Action {
     /// Do this, and say what came of it under the same `issued`. An effect that is still being done is dropped first: its outcome
     /// would be ignored.
@@ -71,7 +71,7 @@ pub struct Issued {
 }
 
 /// An effect on the world. Each is idempotent: asked again after a crash at any point of it, it comes to the same end.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[expect(clippy::large_enum_variant, reason = "there is one at a time, and it travels in a box")]
 pub enum Effect {
     /// Look what lies on the volume.
@@ -139,7 +139,7 @@ pub enum Effect {
 }
 
 /// What the database must hold for the cluster to be used. The verifier itself stays with whoever does it; decisions know its digest.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AccessWanted {
     /// The database and its owner.
     pub access: Access,

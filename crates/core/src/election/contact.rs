@@ -12,7 +12,7 @@ use crate::topology::{Identity, Phase};
 use std::collections::BTreeMap;
 
 /// Since when the rule that is known says what it says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Reign {
     pub term: Term,
     pub phase: Phase,
@@ -24,7 +24,7 @@ pub(super) struct Reign {
 }
 
 /// The asking of a coordinator that is to be answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Summons {
     pub term: Term,
     pub from: Identity,
@@ -32,14 +32,14 @@ pub(super) struct Summons {
 }
 
 /// A member that has pledged the term, and what it holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Recruit {
     pub holding: Holding,
     pub heard: Moment,
 }
 
 /// What a member knows of the others by their own word.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct Contact {
     /// When this run of the agent began to decide.
     pub started: Option<Moment>,

@@ -14,7 +14,7 @@ use crate::topology::{Identity, Intent, MemberRecord, Route, Rule};
 use std::collections::BTreeMap;
 
 /// What a decision hears.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[expect(clippy::large_enum_variant, reason = "each is moved once or twice, and a handful wait at a time")]
 pub enum Event {
     /// Of the topology.
@@ -71,7 +71,7 @@ pub enum Event {
 }
 
 /// Why a server does not say anything of itself that counts.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Hash)]
 pub enum Silence {
     /// It did not answer.
     #[error("{0}")]
@@ -82,7 +82,7 @@ pub enum Silence {
 }
 
 /// A rule as it was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KnownRule {
     /// The rule.
     pub rule: Rule,
@@ -91,7 +91,7 @@ pub struct KnownRule {
 }
 
 /// All that the topology holds of the cluster, at one time.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct View {
     /// What the operator asks.
     pub intent: Option<Intent>,
@@ -102,7 +102,7 @@ pub struct View {
 }
 
 /// What is heard of the topology.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum News {
     /// Everything, at once; what is not in it does not exist.
     Listed(Box<View>),
@@ -126,7 +126,7 @@ pub enum News {
 }
 
 /// What is heard of the server's process.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ProcessNews {
     /// A server runs.
     Runs(Run),
@@ -147,7 +147,7 @@ pub enum ProcessNews {
 }
 
 /// What came of an effect. It repeats what was done, so that nobody has to remember what was asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is moved once")]
 pub enum Outcome {
     /// What lies on the volume.

@@ -16,7 +16,7 @@ const LONGEST: Duration = Duration::from_secs(10);
 pub(super) const STEADY: Duration = Duration::from_secs(30);
 
 /// A failure that may repeat.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Failure {
     pub times: u32,
     pub until: Moment,
@@ -26,7 +26,7 @@ pub(super) struct Failure {
 }
 
 /// What failed, by kind.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct Failures {
     kinds: BTreeMap<EffectKind, Failure>,
     crash: Option<Failure>,

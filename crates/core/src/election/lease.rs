@@ -73,7 +73,7 @@ pub(super) fn must_confirm(state: &State, rule: &Rule, now: Moment) -> bool {
 }
 
 /// What the warden is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Words {
     /// The server may run until then.
     Until(Moment),

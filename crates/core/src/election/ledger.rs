@@ -10,7 +10,7 @@ use crate::topology::Identity;
 use serde::{Deserialize, Serialize};
 
 /// What a member keeps on its data volume.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub struct Ledger {
     /// The incarnation of the cluster that the volume belongs to.
     pub cluster: ClusterUid,
@@ -25,7 +25,7 @@ pub struct Ledger {
 }
 
 /// The part of the log that belongs to one term. A timeline's number is used once in a cluster, so that either names the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub struct Era {
     /// The term.
     pub term: Term,

@@ -16,7 +16,7 @@ use std::time::Duration;
 pub const LEASE: Duration = Duration::from_secs(3);
 
 /// What a member says to another.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Message {
     /// The leader of a term to everybody: I am here, and ask for a grant.
@@ -65,7 +65,7 @@ pub enum Message {
 }
 
 /// What a recruit holds.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Holding {
     /// Its log.
     pub log: Log,
@@ -79,7 +79,7 @@ pub struct Holding {
 }
 
 /// The log of a recruit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Log {
     /// There is no database, or none that was copied to its end: it holds nothing, and counts for nothing.

@@ -40,7 +40,7 @@ pub(super) struct Poll<'a> {
 }
 
 /// What comes of a poll.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Verdict {
     /// More must pledge.
     More {

@@ -25,7 +25,7 @@ use crate::topology::{Identity, MemberRecord, Phase, Replication, Route};
 use std::collections::BTreeMap;
 
 /// Who the member is. Never changes in a run of the agent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Me {
     /// The member and its claim.
     pub identity: Identity,
@@ -44,7 +44,7 @@ pub struct Me {
 }
 
 /// What the volume's ledger was found to be when the agent started.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Notes {
     /// There is none: nothing ever ran here.
     Absent,
@@ -65,7 +65,7 @@ impl Notes {
 }
 
 /// What is known of the topology.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct World {
     /// Whether it has been read since the agent started.
     pub listed: bool,
@@ -84,7 +84,7 @@ pub(super) struct World {
 }
 
 /// The effect that is being done.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Pending {
     pub issued: Issued,
     pub since: Moment,
@@ -92,14 +92,14 @@ pub(super) struct Pending {
 }
 
 /// The announcement that is being written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Announcing {
     pub number: u64,
     pub record: MemberRecord,
 }
 
 /// How far the member is in stopping.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Stopping {
     No,
     Asked,
@@ -108,7 +108,7 @@ pub(super) enum Stopping {
 }
 
 /// What a member knows when it decides.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct State {
     pub(super) me: Me,
     pub(super) world: World,
@@ -148,7 +148,7 @@ pub struct State {
 }
 
 /// How a standby's log arrives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Lag {
     /// What it is now.
     pub now: Replication,

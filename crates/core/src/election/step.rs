@@ -10,7 +10,7 @@ use crate::election::KnownRule;
 use crate::topology::{Intent, Phase};
 
 /// What comes next.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Step {
     /// This effect.
     Do(Box<Effect>),

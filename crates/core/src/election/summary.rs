@@ -10,7 +10,7 @@ use serde::Serialize;
 use std::time::Duration;
 
 /// What a member shows of itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Hash)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a figure of its own on a page, and nothing is decided by them"

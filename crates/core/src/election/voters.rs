@@ -41,7 +41,7 @@ pub struct Ballot<'a> {
 }
 
 /// The next step.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Next {
     /// All is as asked.
     Settled,

@@ -10,7 +10,7 @@ use crate::topology::Identity;
 use std::fmt;
 
 /// Why a member does nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Wait {
     /// The warden has not said yet whether a server runs.
     Warden,
@@ -109,7 +109,7 @@ pub enum Wait {
 }
 
 /// What a member refuses to touch, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Refusal {
     /// The ledger cannot be read.
     LedgerUnreadable(String),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What the operator asks of a cluster's members.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub struct Intent {
     /// The cluster's namespace and name.
     pub cluster: ClusterRef,
@@ -37,7 +37,7 @@ pub struct Intent {
 }
 
 /// A planned switchover.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub struct Switchover {
     /// What tells this asking from any other.
     pub nonce: Nonce,
@@ -53,14 +53,14 @@ impl Intent {
 }
 
 /// Which adapter runs the database. Only adapters and the API name an engine; everything else carries this along.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub enum EngineKind {
     /// PostgreSQL.
     Postgres,
 }
 
 /// How many members a commit must be on before it is acknowledged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub struct Durability {
     /// Who must acknowledge.
     pub mode: DurabilityMode,
@@ -83,7 +83,7 @@ impl Durability {
 }
 
 /// Who must acknowledge a commit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub enum DurabilityMode {
     /// Any `acks` of the voters.
     Quorum,
@@ -94,7 +94,7 @@ pub enum DurabilityMode {
 }
 
 /// What happens when fewer voters are there than a commit must wait for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub enum OnLoss {
     /// Commits wait until the voters return: no loss, no writes.
     Block,
@@ -103,7 +103,7 @@ pub enum OnLoss {
 }
 
 /// The database and the role that are made at bootstrap.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub struct Access {
     /// The database for the application.
     pub database: String,
@@ -112,7 +112,7 @@ pub struct Access {
 }
 
 /// The right to initialise a cluster: used once, by one member on one claim.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub struct BootstrapGrant {
     /// Who may.
     pub to: Identity,

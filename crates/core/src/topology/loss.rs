@@ -5,7 +5,7 @@ use crate::term::Term;
 use serde::{Deserialize, Serialize};
 
 /// What a person writes: go on without what only the lost members held.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub struct AcceptLoss {
     /// The term that cannot be gone on with otherwise. The word counts for the term after this one and for no other.
     pub term: Term,
@@ -14,7 +14,7 @@ pub struct AcceptLoss {
 }
 
 /// What came of it. It stays in the rule, so that nobody forgets that it was so.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub struct AcceptedLoss {
     /// What a person wrote.
     pub accepted: AcceptLoss,

@@ -6,7 +6,7 @@ use crate::term::Term;
 use serde::{Deserialize, Serialize};
 
 /// What a member says of itself: for the operator, for people, and for the primary that seeds it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub struct MemberRecord {
     /// Who speaks, and on which claim.
     pub identity: Identity,

@@ -7,7 +7,7 @@ use crate::term::Term;
 use serde::{Deserialize, Serialize};
 
 /// Where clients of a cluster go. Always written in the same transaction as the rule it mirrors, or fenced by it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub struct Route {
     /// The cluster as tenants name it.
     pub cluster: ClusterRef,
@@ -27,7 +27,7 @@ pub struct Route {
 }
 
 /// A member that can be connected to.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Hash)]
 pub struct Endpoint {
     /// Whom the certificate must name.
     pub member: MemberId,

@@ -27,7 +27,7 @@ impl fmt::Display for Identity {
 /// The one record that says who is primary. Nothing starts read-write without it.
 ///
 /// *Invariant*: the names in the engine's setting are a subset of `voters`, and it waits for at least `acks` of them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub struct Rule {
     /// The term. Grows with every change of who may serve.
     pub term: Term,
@@ -78,7 +78,7 @@ impl Rule {
 }
 
 /// Who is to serve in a term, and on whose acknowledgements.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub struct Proposal {
     /// The member that is to be promoted.
     pub candidate: Identity,

@@ -180,7 +180,7 @@ impl World {
     /// A commit is acknowledged, by this setting if it was released by one now.
     pub(super) fn acknowledge(&mut self, who: Who, commit: Commit, by: Option<&Wait>) {
         let Some(led) = self.databases.servers.get(&who).and_then(Server::led) else { return };
-        self.facts.acknowledged(who, led, commit.row, by, &self.databases, &self.store);
+        self.facts.acknowledged(who, led, commit.row, by, &self.databases, self.store.rule());
         let Some(row) = self.clients.rows.get(&commit.row) else { return };
         let way = Way { from: Place::Member(who), to: Place::Proxy(row.proxy), plane: Plane::Data };
         if self.network.passes(way) {

@@ -3,14 +3,13 @@
 use super::database::{Databases, Log, Wait};
 use super::judge::Seen;
 use super::names::Who;
-use super::store::Store;
 use berth_core::election::Ledger;
 use berth_core::topology::{Phase, Rule};
 use berth_core::{Term, Timeline};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A promise that was broken.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Violation {
     /// Which.
     pub promise: Promise,
@@ -47,9 +46,10 @@ pub enum Promise {
     Heals,
 }
 
-/// What is true of a run.
-#[derive(Debug, Default)]
-pub(super) struct Facts {
+/// What is true of a run, or of a path that the model checker takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Facts {
+    /// The promise that was broken first.
     pub violation: Option<Violation>,
     /// Rows that a database acknowledged, with the term.
     pub acknowledged: BTreeMap<u32, Term>,
@@ -68,7 +68,7 @@ pub(super) struct Facts {
     pub lossy: bool,
     /// How many terms began.
     pub elections: u32,
-    pub seen: Seen,
+    pub(super) seen: Seen,
 }
 
 impl Facts {
@@ -79,7 +79,7 @@ impl Facts {
     }
 
     /// A ledger was written.
-    pub(super) fn ledger(&mut self, who: Who, before: Option<&Ledger>, after: &Ledger) {
+    pub fn ledger(&mut self, who: Who, before: Option<&Ledger>, after: &Ledger) {
         if let Some(before) = before.filter(|before| before.promise > after.promise) {
             self.broken(Promise::TermsGrow, || {
                 format!("{who} had promised term {} and now promises {}", before.promise, after.promise)
@@ -90,7 +90,7 @@ impl Facts {
     }
 
     /// An agent starts with what it finds on its volume.
-    pub(super) fn remembers(&mut self, who: Who, ledger: Option<&Ledger>) {
+    pub fn remembers(&mut self, who: Who, ledger: Option<&Ledger>) {
         let promised = self.promised.get(&who).copied().unwrap_or_default();
         let found = ledger.map_or(Term(0), |ledger| ledger.promise);
         if found < promised {
@@ -101,7 +101,7 @@ impl Facts {
     }
 
     /// The rule was swapped.
-    pub(super) fn rule(&mut self, before: Option<&Rule>, rule: &Rule, databases: &Databases) {
+    pub fn rule(&mut self, before: Option<&Rule>, rule: &Rule, databases: &Databases) {
         let term = before.map_or(Term(0), |before| before.term);
         if rule.term < term {
             self.broken(Promise::TermsGrow, || format!("term {term} was followed by {}", rule.term));
@@ -167,7 +167,7 @@ impl Facts {
     }
 
     /// A server was promoted.
-    pub(super) fn promoted(&mut self, who: Who, timeline: Timeline, led: Term) {
+    pub fn promoted(&mut self, who: Who, timeline: Timeline, led: Term) {
         if let Some((first, term)) = self.promoted.insert(timeline, (who, led)) {
             self.broken(Promise::TimelinesOnce, || {
                 format!("{first} was promoted onto timeline {timeline} in term {term}, and then {who} in term {led}")
@@ -176,12 +176,12 @@ impl Facts {
     }
 
     /// Tenants were let in.
-    pub(super) fn gate_opened(&mut self, who: Who, led: Term, databases: &Databases, store: &Store) {
+    pub fn gate_opened(&mut self, who: Who, led: Term, databases: &Databases, rule: Option<&Rule>) {
         let names = |rule: &Rule| {
             rule.term == led && rule.phase == Phase::Serving && Who::of(&rule.primary.member) == Some(who)
         };
         let ever = self.served.get(&led) == Some(&who);
-        if !ever && !store.rule().is_some_and(names) {
+        if !ever && !rule.is_some_and(names) {
             self.broken(Promise::GateAfterSwap, || {
                 format!("{who} lets tenants in, in term {led}, which it does not serve")
             });
@@ -193,21 +193,21 @@ impl Facts {
     }
 
     /// A row was acknowledged, by this setting if it waited.
-    pub(super) fn acknowledged(
+    pub fn acknowledged(
         &mut self,
         who: Who,
         led: Term,
         row: u32,
         by: Option<&Wait>,
         databases: &Databases,
-        store: &Store,
+        rule: Option<&Rule>,
     ) {
         self.acknowledged.insert(row, led);
         let first = *self.by.entry(led).or_insert(who);
         if first != who {
             self.broken(Promise::OnePerTerm, || format!("{first} and {who} acknowledge in term {led}"));
         }
-        if let Some(rule) = store.rule().filter(|rule| rule.term == led && rule.phase == Phase::Serving) {
+        if let Some(rule) = rule.filter(|rule| rule.term == led && rule.phase == Phase::Serving) {
             let voters: BTreeSet<Who> =
                 rule.voters.iter().filter_map(|voter| Who::of(&voter.member)).collect();
             let lawful = match by {
@@ -243,7 +243,7 @@ impl Facts {
     }
 
     /// A read was served.
-    pub(super) fn read(&mut self, who: Who, led: Term) {
+    pub fn read(&mut self, who: Who, led: Term) {
         let opened = self.opened;
         if led < opened {
             self.broken(Promise::FreshReads, || {

@@ -19,7 +19,7 @@ const EVERY: Duration = Duration::from_millis(500);
 pub(super) const RESUMES: Duration = Duration::from_secs(40);
 
 /// What the judge has seen.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct Seen {
     /// Since when nothing is in the way of writes.
     clear: Option<Time>,

@@ -1,4 +1,4 @@
-//! Deliberate defects are for tests: no package but the test kit may turn them on, and nothing turns them on by itself.
+//! Deliberate defects are for tests: no package but the test kit and the model may turn them on, and nothing turns them on by itself.
 //!
 //! Beside this rule stands the decision core's own: it does not compile with them and without debug assertions, as programs are released.
 
@@ -9,7 +9,11 @@ use cargo_metadata::MetadataCommand;
 /// The feature that puts them into the decisions.
 const FEATURE: &str = "defects";
 /// Who has it, and what it turns on there.
-const MAY_HAVE: &[(&str, &[&str])] = &[("berth-core", &[]), ("berth-testkit", &["berth-core/defects"])];
+const MAY_HAVE: &[(&str, &[&str])] = &[
+    ("berth-core", &[]),
+    ("berth-testkit", &["berth-core/defects"]),
+    ("berth-model", &["berth-testkit/defects"]),
+];
 
 pub(super) fn check() -> Result<Vec<String>> {
     let metadata = MetadataCommand::new()
@@ -54,9 +58,10 @@ mod tests {
     }
 
     #[test]
-    fn the_test_kit_alone_turns_them_on_and_only_when_asked() {
+    fn only_tests_turn_them_on_and_only_when_asked() {
         assert!(lawful("berth-core", "defects", &[]));
         assert!(lawful("berth-testkit", "defects", &["berth-core/defects"]));
+        assert!(lawful("berth-model", "defects", &["berth-testkit/defects"]));
         assert!(lawful("berth-agent", "default", &["tls"]));
         assert!(!lawful("berth-core", "default", &["defects"]));
         assert!(!lawful("berth-testkit", "default", &["berth-core/defects"]));

@@ -17,6 +17,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("berth-proxy", &["berth-core", "berth-topology", "berth-service"]),
     ("berth-ctl", &["berth-core", "berth-api"]),
     ("berth-testkit", &["berth-core", "berth-topology", "berth-engine"]),
+    ("berth-model", &["berth-core", "berth-testkit"]),
     ("berth-e2e-kubernetes", &[]),
     ("berth-e2e", &["berth-api", "berth-testkit", "berth-e2e-kubernetes"]),
     ("xtask", &["berth-api", "berth-e2e", "berth-e2e-kubernetes"]),

@@ -10,7 +10,7 @@ use crate::position::LogPosition;
 use crate::topology::Mishap;
 
 /// The server's process.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Server {
     /// The warden has not spoken yet.
     Unknown,
@@ -21,7 +21,7 @@ pub enum Server {
 }
 
 /// A server that does not run.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct Down {
     /// What happened to the last one; none if it was stopped in order, or none ran since the agent started.
     pub mishap: Option<Mishap>,
@@ -34,7 +34,7 @@ pub struct Down {
 }
 
 /// A server that runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Up {
     /// Its run.
     pub run: Run,
@@ -71,7 +71,7 @@ pub struct Up {
 }
 
 /// The quorum that the server waits for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Force {
     /// Whatever the run was left with.
     Unknown,
@@ -96,7 +96,7 @@ pub enum Gate {
 }
 
 /// Whom a standby follows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Source {
     /// As the run was left.
     Unknown,

@@ -7,23 +7,14 @@ use berth_core::Timeline;
 use berth_core::database::{LocalStatus, LogEnd, Standby, Volume};
 use berth_core::election::Ledger;
 use std::collections::BTreeMap;
-use std::hash::{Hash, Hasher};
 
 /// What a member's volume holds.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Disk {
     /// The ledger.
     pub ledger: Option<Ledger>,
     /// The database.
     pub data: Option<Data>,
-}
-
-/// The ledger's own words are as good as its fields.
-impl Hash for Disk {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.data.hash(state);
-        format!("{:?}", self.ledger).hash(state);
-    }
 }
 
 /// A database on a volume.

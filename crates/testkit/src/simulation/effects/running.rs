@@ -178,7 +178,7 @@ impl World {
         let Some(server) = self.databases.servers.get_mut(&who) else { return failed("no server runs") };
         server.open = true;
         if let Some(led) = server.led() {
-            self.facts.gate_opened(who, led, &self.databases, &self.store);
+            self.facts.gate_opened(who, led, &self.databases, self.store.rule());
             self.say(&who, || format!("tenants of term {led} are let in"));
         }
         over(Outcome::GateOpened)
