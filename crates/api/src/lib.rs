@@ -23,7 +23,7 @@ pub use cluster::access::Access;
 pub use cluster::bootstrap::{Bootstrap, Initialize};
 pub use cluster::durability::{Durability, DurabilityMode, OnLoss};
 pub use cluster::engine::{Engine, Postgres};
-pub use cluster::failover::{AcceptLoss, Failover, Switchover};
+pub use cluster::failover::{AcceptLoss, Failover, RebuildTopology, Switchover};
 pub use cluster::placement::{Placement, Resources, Spread, SpreadMode};
 pub use cluster::storage::{Storage, Volume};
 pub use cluster::{DatabaseCluster, DatabaseClusterSpec, State};

@@ -19,6 +19,7 @@ mod electing;
 mod intent;
 mod leaving;
 mod loss;
+mod lost;
 mod membership;
 mod observed;
 mod pods;
@@ -32,7 +33,7 @@ mod volumes;
 mod waiting;
 
 pub use check::Unsafe;
-pub use desired::{Desired, LossWord, Problem, Request, Size, Wish};
+pub use desired::{Desired, LossWord, Problem, RebuildWord, Request, Size, Wish};
 pub use observed::{
     Budget, Claim, ClaimProblem, Cluster, Container, ContainerState, Known, Node, NodeState, NotedGrant,
     Observed, Pod, PodPhase, Processes, Refusal, RefusalKind, Refused, Revision, SecretState, Secrets,
@@ -92,7 +93,7 @@ fn begin(draft: &mut Draft<'_>, desired: &Desired, membership: &Membership) -> O
         draft.on_cluster(|resource_version| Step::AddFinalizer { resource_version });
         return None;
     }
-    let origin = bootstrap::origin(draft, membership)?;
+    let origin = bootstrap::origin(draft, desired, membership)?;
     Some(origin)
 }
 

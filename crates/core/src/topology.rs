@@ -7,6 +7,7 @@ mod cause;
 mod intent;
 mod loss;
 mod member;
+mod rebuild;
 mod route;
 mod rule;
 
@@ -16,5 +17,6 @@ pub use intent::{
 };
 pub use loss::{AcceptLoss, AcceptedLoss};
 pub use member::{Activity, MemberRecord, Replication};
+pub use rebuild::Rebuild;
 pub use route::{Admission, Endpoint, Route};
 pub use rule::{Identity, Phase, Proposal, Rule};

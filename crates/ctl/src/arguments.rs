@@ -70,6 +70,14 @@ It fails, and says why, if that did not happen within the timeout.")]
 Only a person can say that members which hold acknowledged commits will not come back. Without --yes nothing is changed.
 With it, spec.failover.acceptLoss is written for this one term, as kubectl or a GitOps repository could.")]
     AcceptLoss(AcceptLoss),
+    /// A cluster whose etcd was lost or restored from an older backup, with no primary left that serves, is rebuilt from what its members hold.
+    #[command(after_help = "Examples:
+  berth rebuild-topology shop/orders
+  berth rebuild-topology shop/orders --without orders-m4w8z --yes
+
+Every member must say what it holds; then nothing that was acknowledged is lost. Members whose volumes are gone for good can be given up.
+It writes spec.failover.rebuildTopology, as kubectl or a GitOps repository could.")]
+    RebuildTopology(RebuildTopology),
     /// psql through the proxy, as the owner of the cluster's database.
     #[command(after_help = "Examples:
   berth psql shop/orders
@@ -154,6 +162,19 @@ pub(crate) struct AcceptLoss {
     pub(crate) yes: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct RebuildTopology {
+    /// The cluster, as NAME or NAMESPACE/NAME.
+    #[arg(value_name = "CLUSTER")]
+    pub(crate) cluster: String,
+    /// A member that is given up because its volume is gone for good. May be said more than once.
+    #[arg(long, value_name = "MEMBER")]
+    pub(crate) without: Vec<String>,
+    /// Accept that what only those held is lost.
+    #[arg(long, requires = "without")]
+    pub(crate) yes: bool,
+}
+
 /// Whether to wait; the last that is typed counts.
 #[derive(Debug, Args)]
 pub(crate) struct Patience {
@@ -233,7 +254,8 @@ mod tests {
             | Command::Explain(_)
             | Command::Topology(_)
             | Command::Switchover(_)
-            | Command::AcceptLoss(_) => panic!("not psql"),
+            | Command::AcceptLoss(_)
+            | Command::RebuildTopology(_) => panic!("not psql"),
         }
     }
 

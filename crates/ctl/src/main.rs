@@ -10,6 +10,7 @@ mod explain;
 mod failure;
 mod output;
 mod psql;
+mod rebuild_topology;
 mod say;
 mod status;
 mod switchover;
@@ -30,6 +31,7 @@ async fn main() -> ExitCode {
         Command::Explain(explain) => explain::run(&arguments.kubernetes, &explain).await,
         Command::Topology(topology) => topology::run(&arguments.kubernetes, &topology).await,
         Command::Switchover(switchover) => switchover::run(&arguments.kubernetes, &switchover).await,
+        Command::RebuildTopology(rebuild) => rebuild_topology::run(&arguments.kubernetes, &rebuild).await,
         Command::AcceptLoss(loss) => accept_loss::run(&arguments.kubernetes, &loss).await,
         Command::Psql(psql) => psql::run(&arguments.kubernetes, &psql).await,
     };

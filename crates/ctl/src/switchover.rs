@@ -119,7 +119,7 @@ async fn cancel(
 }
 
 /// A request that was never made before: the time for people, and chance for two of the same second.
-fn token(now: Timestamp, chance: u64) -> String {
+pub(crate) fn token(now: Timestamp, chance: u64) -> String {
     format!("cli-{}-{:04x}", now.strftime("%Y%m%d-%H%M%S"), chance % 0x1_0000)
 }
 

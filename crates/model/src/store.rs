@@ -41,7 +41,7 @@ impl Store {
             return Err(Conflict);
         }
         self.swaps += 1;
-        let known = KnownRule { rule, revision: RuleRevision(self.swaps) };
+        let known = KnownRule { rule, revision: RuleRevision(self.swaps), restored: false };
         self.view.rule = Some(known.clone());
         self.route = Some(route);
         Ok(known)

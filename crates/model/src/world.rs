@@ -58,6 +58,7 @@ impl World {
             paused: false,
             switchover: None,
             accept_loss: None,
+            rebuild: None,
         };
         let mut store = Store::default();
         store.view.intent = Some(intent);

@@ -30,7 +30,7 @@ use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
@@ -92,7 +92,13 @@ async fn lead(
     let users = administration(&options);
     let topology: Arc<dyn Topology> = Arc::new(EtcdTopology::new(options.clone()));
     shutdown.spawn(etcd::keep_certificates(kubernetes.clone(), settings.clone(), stop.clone()));
-    let enabled = etcd::enable(administration(&options), health.readiness("topology"), stop.clone());
+    let replaced = Arc::new(Notify::new());
+    let enabled = etcd::keep_enabled(
+        administration(&options),
+        health.readiness("topology"),
+        Arc::clone(&replaced),
+        stop.clone(),
+    );
     let caches = Arc::new(Caches::default());
     let (wake, queue) = Wake::new();
     let (announcer, announce) = Announcer::new(client.clone(), settings.identity.clone(), stop.clone());
@@ -117,7 +123,7 @@ async fn lead(
     let controller = Controller::new(clusters, watcher::Config::default())
         .with_config(ControllerConfig::default().concurrency(settings.concurrency));
     let store = controller.store();
-    feed(&operator, &wake, &store, enabled, shutdown);
+    feed(&operator, &wake, &store, enabled, replaced, shutdown);
     let caught_up = health.readiness("caches");
     if stop.run_until_cancelled(wake.feeds_are_ready(FEEDS)).await.is_none() {
         return Ok(());
@@ -134,6 +140,7 @@ fn feed(
     wake: &Wake,
     store: &Store<DeserializeGuard<DatabaseCluster>>,
     enabled: impl Future<Output = ()> + Send + 'static,
+    replaced: Arc<Notify>,
     shutdown: &Shutdown,
 ) {
     let (client, caches) = (operator.kubernetes.client(), &operator.caches);
@@ -173,7 +180,7 @@ fn feed(
     };
     let (caches, wake) = (Arc::clone(caches), wake.clone());
     until(Box::pin(async move {
-        let watch = feed_topology(topology, caches, wake, everybody, narrator);
+        let watch = feed_topology(topology, caches, wake, everybody, narrator, replaced);
         // Users first, so that the watch is not refused by an etcd that this very process is about to lock; but an etcd that is away
         // must not keep the watch from saying so.
         tokio::join!(enabled, watch);

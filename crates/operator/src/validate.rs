@@ -7,10 +7,10 @@ mod fill;
 
 use crate::quantity;
 use berth_api::{
-    AcceptLoss, ClassStatus, ClusterClass, DatabaseCluster, DurabilityMode, Effective, OnLoss, Spread, State,
-    Switchover,
+    AcceptLoss, ClassStatus, ClusterClass, DatabaseCluster, DurabilityMode, Effective, OnLoss,
+    RebuildTopology, Spread, State, Switchover,
 };
-use berth_core::plan::{Desired, LossWord, Problem, Request, Size, Wish};
+use berth_core::plan::{Desired, LossWord, Problem, RebuildWord, Request, Size, Wish};
 use berth_core::topology::{self, Access, EngineKind};
 use fill::Filled;
 use k8s_openapi::api::core::v1::{Affinity, Toleration};
@@ -88,6 +88,11 @@ pub(crate) fn validate(cluster: &DatabaseCluster, class: Option<&ClusterClass>) 
     let accepted = spec.failover.as_ref().and_then(|failover| failover.accept_loss.as_ref());
     desired.accept_loss =
         accepted.map(|AcceptLoss { term, member }| LossWord { term: *term, member: member.clone() });
+    let rebuild = spec.failover.as_ref().and_then(|failover| failover.rebuild_topology.as_ref());
+    desired.rebuild = rebuild.map(|RebuildTopology { request, without }| RebuildWord {
+        token: request.clone(),
+        without: without.clone(),
+    });
     let wish = desired.checked();
     let valid = matches!(wish, Wish::Valid(_));
     Validated {
@@ -148,6 +153,7 @@ fn split(filled: Filled, paused: bool, access: &berth_api::Access) -> (Desired, 
         paused,
         switchover: None,
         accept_loss: None,
+        rebuild: None,
     };
     (desired, rendering)
 }

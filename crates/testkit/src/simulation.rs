@@ -17,6 +17,7 @@ pub mod database;
 mod effects;
 mod facts;
 mod faults;
+mod forgetting;
 mod happening;
 mod judge;
 mod losses;

@@ -50,6 +50,9 @@ struct Envelope<T> {
     version: u16,
     uid: ClusterUid,
     term: Term,
+    /// The identity of the store that it was written to: another one has it from a backup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    store: Option<u64>,
     body: T,
 }
 
@@ -58,11 +61,18 @@ struct Envelope<T> {
 struct Outside {
     version: u16,
     uid: ClusterUid,
+    #[serde(default)]
+    store: Option<u64>,
 }
 
 /// Wraps a body.
 pub(crate) fn wrap<T: Body>(key: &Key, body: &T) -> Result<Vec<u8>, TopologyError> {
-    let envelope = Envelope { version: VERSION, uid: key.uid().clone(), term: body.term(), body };
+    wrap_for(key, body, None)
+}
+
+/// Wraps a body that is worth nothing in any other store than this.
+pub(crate) fn wrap_for<T: Body>(key: &Key, body: &T, store: Option<u64>) -> Result<Vec<u8>, TopologyError> {
+    let envelope = Envelope { version: VERSION, uid: key.uid().clone(), term: body.term(), store, body };
     serde_json::to_vec(&envelope).map_err(|error| unreadable(key, error.to_string()))
 }
 
@@ -81,6 +91,12 @@ pub(crate) fn unwrap<T: Body>(key: &Key, bytes: &[u8]) -> Result<T, TopologyErro
         return Err(unreadable(key, said));
     }
     Ok(envelope.body)
+}
+
+/// Whether it was written to another store than this one.
+pub(crate) fn is_restored(bytes: &[u8], store: u64) -> bool {
+    let outside: Option<Outside> = serde_json::from_slice(bytes).ok();
+    outside.and_then(|outside| outside.store).is_some_and(|written| written != store)
 }
 
 /// A reader understands its own version and the one before.

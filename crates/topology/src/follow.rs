@@ -10,7 +10,7 @@ use crate::backend::{Backend, BackendError, Batch, Batches, Entry, Event, Origin
 use crate::backoff::Backoff;
 use crate::grants::Keys;
 use crate::list::list;
-use crate::{Scope, Watch, WatchEvent};
+use crate::{Continuity, Scope, Watch, WatchEvent};
 use futures::StreamExt;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub(crate) struct Follower<B> {
 /// What a look at the store after a loss says.
 enum Verdict {
     Resume,
-    List(&'static str),
+    List(&'static str, Continuity),
 }
 
 impl<B: Backend> Follower<B> {
@@ -118,19 +118,19 @@ impl<B: Backend> Follower<B> {
     async fn connect(&mut self) -> Result<(), BackendError> {
         let verdict = match self.told {
             Some(told) => judge(&*self.backend, told, self.anchor.as_ref()).await?,
-            None => Verdict::List("first"),
+            None => Verdict::List("first", Continuity::Unbroken),
         };
         let mut from = match (verdict, self.told) {
             (Verdict::Resume, Some(told)) => told,
-            (Verdict::Resume, None) => self.tell_all("first").await?,
-            (Verdict::List(why), _) => self.tell_all(why).await?,
+            (Verdict::Resume, None) => self.tell_all("first", Continuity::Unbroken).await?,
+            (Verdict::List(why, continuity), _) => self.tell_all(why, continuity).await?,
         };
         let keys = decode::keys(&self.scope);
         from.revision.0 += 1;
         let stream = match self.backend.watch(keys.clone(), from.revision).await {
             // Compacted since: nobody waits for an outage where a list will do.
             Err(BackendError::Gone(_)) => {
-                let mut from = self.tell_all("what was missed is compacted").await?;
+                let mut from = self.tell_all("what was missed is compacted", Continuity::Unbroken).await?;
                 from.revision.0 += 1;
                 self.backend.watch(keys, from.revision).await?
             }
@@ -145,13 +145,13 @@ impl<B: Backend> Follower<B> {
     }
 
     /// Lists everything and tells it.
-    async fn tell_all(&mut self, why: &str) -> Result<Origin, BackendError> {
+    async fn tell_all(&mut self, why: &str, continuity: Continuity) -> Result<Origin, BackendError> {
         let listing = list(&*self.backend, &decode::keys(&self.scope)).await?;
         if self.told.is_some() {
             info!(scope = ?self.scope, why, "telling the whole topology anew");
         }
-        let (records, unreadable) = decode::all(&listing.entries);
-        self.ready.push_back(WatchEvent::Listed { records, revision: listing.origin.revision });
+        let (records, unreadable) = decode::all(&listing.entries, listing.origin.store);
+        self.ready.push_back(WatchEvent::Listed { records, revision: listing.origin.revision, continuity });
         self.ready.extend(unreadable);
         self.anchor = listing.entries.into_iter().max_by_key(|entry| entry.revision);
         self.told = Some(listing.origin);
@@ -161,8 +161,9 @@ impl<B: Backend> Follower<B> {
     fn take(&mut self, batch: Batch) {
         self.proved = true;
         self.backoff.reset();
+        let store = self.told.map_or(0, |told| told.store);
         for event in batch.events {
-            self.ready.extend(decode::event(&event));
+            self.ready.extend(decode::event(&event, store));
             if let Event::Put(entry) = event {
                 self.anchor = Some(entry);
             }
@@ -179,22 +180,26 @@ async fn judge<B: Backend>(
     told: Origin,
     anchor: Option<&Entry>,
 ) -> Result<Verdict, BackendError> {
-    let Some(anchor) = anchor else { return Ok(Verdict::List("nothing was told that could be compared")) };
+    let Some(anchor) = anchor else {
+        return Ok(Verdict::List("nothing was told that could be compared", Continuity::Unbroken));
+    };
     let look = |at| Query { keys: Keys::One(anchor.key.clone()), after: None, limit: 1, at, promptly: false };
     let now = backend.read(look(None)).await?;
     if now.origin.store != told.store {
-        return Ok(Verdict::List("the store was replaced"));
+        return Ok(Verdict::List("the store was replaced", Continuity::Broken));
     }
     if now.origin.revision < told.revision {
-        return Ok(Verdict::List("the store went back to an older state"));
+        return Ok(Verdict::List("the store went back to an older state", Continuity::Broken));
     }
     if now.entries.first() == Some(anchor) {
         return Ok(Verdict::Resume);
     }
     match backend.read(look(Some(anchor.revision))).await {
         Ok(then) if then.entries.first() == Some(anchor) => Ok(Verdict::Resume),
-        Ok(_) => Ok(Verdict::List("the store has another history")),
-        Err(BackendError::Gone(_)) => Ok(Verdict::List("what was told last is compacted")),
+        Ok(_) => Ok(Verdict::List("the store has another history", Continuity::Broken)),
+        Err(BackendError::Gone(_)) => {
+            Ok(Verdict::List("what was told last is compacted", Continuity::Unbroken))
+        }
         Err(other) => Err(other),
     }
 }

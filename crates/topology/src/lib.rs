@@ -23,7 +23,7 @@ pub use grants::{Grant, Keys, Right, User};
 pub use memory::{Memory, MemoryTopology};
 pub use records::Records;
 pub use store::{Snapshot, Stored, Topology, TopologyError};
-pub use watch::{Change, Scope, Watch, WatchEvent};
+pub use watch::{Change, Continuity, Scope, Watch, WatchEvent};
 
 /// A store's counter of changes. Grows with every write; 0 is before the first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,7 +2,7 @@
 
 mod history;
 
-use crate::backend::{Backend, BackendError, Commit, Committed, Entry, Query, Write};
+use crate::backend::{Backend, BackendError, Commit, Committed, Entry, Origin, Query, Write};
 use crate::envelope::{self, Body};
 use crate::follow::Follower;
 use crate::grants::Keys;
@@ -39,23 +39,27 @@ impl<B: Backend> Records<B> {
     }
 
     /// What lies under the key now, and whether the store goes on counting where it was last known to be.
-    async fn one(&self, key: &str, promptly: bool) -> Result<(Option<Entry>, bool), TopologyError> {
+    async fn one(&self, key: &str, promptly: bool) -> Result<(Option<Entry>, Origin, bool), TopologyError> {
         let query = Query { keys: Keys::One(key.to_owned()), after: None, limit: 1, at: None, promptly };
         let before = self.history.known();
         let page = self.backend.read(query).await.map_err(|error| failed(key, error))?;
         let continues = self.history.advance(before, page.origin);
-        Ok((page.entries.into_iter().next(), continues))
+        Ok((page.entries.into_iter().next(), page.origin, continues))
     }
 
     /// What lies under the key now, if it is what the caller expects.
     ///
     /// A store that was restored or replaced counts its revisions anew, so that one may mean something else than the caller
     /// read. Then nothing is as expected, whatever the number.
-    async fn expected(&self, key: &Key, expected: Option<Revision>) -> Result<Option<Entry>, TopologyError> {
+    async fn expected(
+        &self,
+        key: &Key,
+        expected: Option<Revision>,
+    ) -> Result<(Option<Entry>, Origin), TopologyError> {
         let name = key.to_string();
-        let (entry, continues) = self.one(&name, false).await?;
+        let (entry, origin, continues) = self.one(&name, false).await?;
         if continues && entry.as_ref().map(|e| e.revision) == expected {
-            Ok(entry)
+            Ok((entry, origin))
         } else {
             Err(TopologyError::Conflict { key: name, expected })
         }
@@ -84,13 +88,14 @@ impl<B: Backend> Topology for Records<B> {
             .await
             .map_err(|error| failed(&prefix, error))?;
         self.history.advance(before, listing.origin);
+        let store = listing.origin.store;
         let mut snapshot = Snapshot { revision: listing.origin.revision, ..Snapshot::default() };
         for entry in &listing.entries {
             match Key::parse(&entry.key) {
-                Some(key @ Key::Intent(_)) => snapshot.intent = Some(stored(&key, entry)?),
-                Some(key @ Key::Rule(_)) => snapshot.rule = Some(stored(&key, entry)?),
+                Some(key @ Key::Intent(_)) => snapshot.intent = Some(stored(&key, entry, store)?),
+                Some(key @ Key::Rule(_)) => snapshot.rule = Some(stored(&key, entry, store)?),
                 Some(key @ Key::Member(..)) => {
-                    let record: Stored<MemberRecord> = stored(&key, entry)?;
+                    let record: Stored<MemberRecord> = stored(&key, entry, store)?;
                     snapshot.members.insert(record.value.identity.member.clone(), record);
                 }
                 // Routes lie elsewhere; keys that are not ours are nobody's business here.
@@ -102,8 +107,8 @@ impl<B: Backend> Topology for Records<B> {
 
     async fn read_rule(&self, cluster: &ClusterUid) -> Result<Option<Stored<Rule>>, TopologyError> {
         let key = Key::Rule(cluster.clone());
-        let (entry, _) = self.one(&key.to_string(), true).await?;
-        entry.map(|entry| stored(&key, &entry)).transpose()
+        let (entry, origin, _) = self.one(&key.to_string(), true).await?;
+        entry.map(|entry| stored(&key, &entry, origin.store)).transpose()
     }
 
     async fn put_intent(
@@ -114,7 +119,7 @@ impl<B: Backend> Topology for Records<B> {
     ) -> Result<Revision, TopologyError> {
         let key = Key::Intent(cluster.clone());
         let name = key.to_string();
-        if let Some(entry) = self.expected(&key, expected).await? {
+        if let (Some(entry), _) = self.expected(&key, expected).await? {
             let current: Intent = envelope::unwrap(&key, &entry.value)?;
             if current.generation > intent.generation {
                 return Err(TopologyError::Conflict { key: name, expected });
@@ -136,7 +141,8 @@ impl<B: Backend> Topology for Records<B> {
         let key = Key::Rule(cluster.clone());
         let name = key.to_string();
         // What lies at a revision never changes, so that this look and the swap below speak of the same rule.
-        if let Some(entry) = self.expected(&key, expected).await? {
+        let (current, origin) = self.expected(&key, expected).await?;
+        if let Some(entry) = current {
             let current: Rule = envelope::unwrap(&key, &entry.value)?;
             if current.term > rule.term {
                 return Err(TopologyError::Conflict { key: name, expected });
@@ -144,7 +150,7 @@ impl<B: Backend> Topology for Records<B> {
         }
         let route_key = Key::Route(route.cluster.clone(), cluster.clone());
         let writes = vec![
-            Write::Put(name.clone(), envelope::wrap(&key, rule)?),
+            Write::Put(name.clone(), envelope::wrap_for(&key, rule, Some(origin.store))?),
             Write::Put(route_key.to_string(), envelope::wrap(&route_key, route)?),
         ];
         self.commit(&name, Commit { expect: vec![(name.clone(), expected)], writes }).await
@@ -194,8 +200,9 @@ impl<B: Backend> Topology for Records<B> {
 }
 
 /// Reads the record of an entry.
-pub(crate) fn stored<T: Body>(key: &Key, entry: &Entry) -> Result<Stored<T>, TopologyError> {
-    Ok(Stored { value: envelope::unwrap(key, &entry.value)?, revision: entry.revision })
+pub(crate) fn stored<T: Body>(key: &Key, entry: &Entry, store: u64) -> Result<Stored<T>, TopologyError> {
+    let value = envelope::unwrap(key, &entry.value)?;
+    Ok(Stored { value, revision: entry.revision, restored: envelope::is_restored(&entry.value, store) })
 }
 
 fn failed(key: &str, error: BackendError) -> TopologyError {

@@ -13,6 +13,8 @@ pub struct Stored<T> {
     pub value: T,
     /// The revision of its last write: what a compare-and-swap expects.
     pub revision: Revision,
+    /// Rules: whether it was written to another store than the one that it was read from, which has it from a backup.
+    pub restored: bool,
 }
 
 /// All that the topology holds of one cluster, at one revision.

@@ -29,6 +29,16 @@ pub enum Change {
     Route(ClusterRef, ClusterUid, Option<Stored<Route>>),
 }
 
+/// Whether a list continues what a watch told before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Continuity {
+    /// It does, or nothing was told before: what is missing was removed.
+    Unbroken,
+    /// The store was restored from a backup or replaced: what is missing may never have been removed, and no revision of before compares with
+    /// one of now.
+    Broken,
+}
+
 /// What a watch tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WatchEvent {
@@ -40,6 +50,8 @@ pub enum WatchEvent {
         records: Vec<Change>,
         /// The revision of the list.
         revision: Revision,
+        /// Whether it continues what was told before.
+        continuity: Continuity,
     },
     /// One change, in order.
     Changed(Box<Change>),

@@ -23,8 +23,8 @@ pub async fn follow(
             () = until.cancelled() => return,
         };
         match event {
-            Some(WatchEvent::Listed { records, revision }) => {
-                table.list(&records);
+            Some(WatchEvent::Listed { records, revision, continuity }) => {
+                table.list(&records, continuity);
                 info!(routes = records.len(), revision = revision.0, "the routes are listed");
                 ready.pass();
                 listed.cancel();

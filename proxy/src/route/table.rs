@@ -4,11 +4,14 @@
 
 use berth_core::topology::{Admission, Phase, Route};
 use berth_core::{ClusterRef, ClusterUid, MemberId, Term};
-use berth_topology::{Change, Revision, Stored};
+use berth_topology::{Change, Continuity, Revision, Stored};
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::watch;
+
+/// The revision of a route that was told by a store which is gone: below all that a store counts.
+const OTHER_STORE: Revision = Revision(0);
 
 /// A route as it is known now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +53,7 @@ pub struct Entry {
     /// Which incarnation.
     pub uid: ClusterUid,
     /// The revision at which it was first seen: of two incarnations under one name the later counts.
-    appeared: Revision,
+    appeared: AtomicI64,
     current: watch::Sender<Current>,
     held: AtomicUsize,
 }
@@ -110,6 +113,10 @@ impl Entry {
         (self.held.fetch_add(1, Ordering::Relaxed) < most).then_some(holding)
     }
 
+    fn appeared(&self) -> i64 {
+        self.appeared.load(Ordering::Relaxed)
+    }
+
     /// How many wait.
     pub fn held(&self) -> usize {
         self.held.load(Ordering::Relaxed)
@@ -158,8 +165,16 @@ impl Table {
         self.read(|inner| inner.by_uid.values().cloned().collect())
     }
 
-    /// Takes a complete list: what is not in it does not exist.
-    pub fn list(&self, records: &[Change]) {
+    /// Takes a complete list: what is not in it does not exist. But a store that was restored or replaced says nothing of what it lacks: that is
+    /// served on until this store tells of it.
+    pub fn list(&self, records: &[Change], continuity: Continuity) {
+        if continuity == Continuity::Broken {
+            self.read(Inner::forget_revisions);
+            for record in records {
+                self.apply(record);
+            }
+            return;
+        }
         let mut present = HashSet::new();
         for record in records {
             if let Change::Route(_, uid, Some(_)) = record {
@@ -168,7 +183,9 @@ impl Table {
             self.apply(record);
         }
         for entry in self.all() {
-            if !present.contains(&entry.uid) {
+            // What this store never told of, it never took away.
+            let told = entry.current.borrow().revision != OTHER_STORE;
+            if told && !present.contains(&entry.uid) {
                 self.remove(&entry.uid);
             }
         }
@@ -203,12 +220,12 @@ impl Table {
         let entry = Arc::new(Entry {
             cluster: cluster.clone(),
             uid: uid.clone(),
-            appeared: stored.revision,
+            appeared: AtomicI64::new(stored.revision.0),
             current: watch::Sender::new(current),
             held: AtomicUsize::new(0),
         });
         inner.by_uid.insert(uid.clone(), Arc::clone(&entry));
-        if inner.by_name.get(cluster).is_none_or(|other| other.appeared <= entry.appeared) {
+        if inner.by_name.get(cluster).is_none_or(|other| other.appeared() <= entry.appeared()) {
             inner.by_name.insert(cluster.clone(), entry);
         }
         true
@@ -233,9 +250,22 @@ impl Table {
 }
 
 impl Inner {
+    /// No revision known so far compares with those to come. Terms do.
+    fn forget_revisions(&self) {
+        for entry in self.by_uid.values() {
+            entry.appeared.store(0, Ordering::Relaxed);
+            entry.current.send_if_modified(|current| {
+                current.revision = OTHER_STORE;
+                // Nothing that anybody waits for.
+                false
+            });
+        }
+    }
+
     /// Gives a name to the incarnation of those left that appeared last, or to none.
     fn rename(&mut self, cluster: &ClusterRef) {
-        let last = self.by_uid.values().filter(|e| e.cluster == *cluster).max_by_key(|e| e.appeared).cloned();
+        let last =
+            self.by_uid.values().filter(|e| e.cluster == *cluster).max_by_key(|e| e.appeared()).cloned();
         match last {
             Some(entry) => self.by_name.insert(cluster.clone(), entry),
             None => self.by_name.remove(cluster),

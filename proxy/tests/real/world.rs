@@ -135,6 +135,7 @@ impl World {
             proposal: None,
             cause: None,
             loss: None,
+            rebuild: None,
             switched: None,
             system: None,
             branched: None,

@@ -16,7 +16,8 @@ pub(super) async fn swap(parts: &Parts, rule: Rule, route: Route, expected: Opti
     let expected = expected.map(|revision| Revision(revision.0));
     match parts.topology.swap_rule(&parts.cluster, &rule, &route, expected).await {
         Ok(Revision(revision)) => {
-            Outcome::RuleSwapped { known: KnownRule { rule, revision: RuleRevision(revision) }, route }
+            let known = KnownRule { rule, revision: RuleRevision(revision), restored: false };
+            Outcome::RuleSwapped { known, route }
         }
         Err(error) => failed(parts, error).await,
     }

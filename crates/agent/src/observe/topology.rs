@@ -22,7 +22,7 @@ pub async fn watch_topology(topology: Arc<dyn Topology>, cluster: ClusterUid, ev
 
 fn news(cluster: &ClusterUid, event: WatchEvent) -> Option<News> {
     match event {
-        WatchEvent::Listed { records, revision: _ } => {
+        WatchEvent::Listed { records, revision: _, continuity: _ } => {
             let mut view = View::default();
             for record in records {
                 list(cluster, &mut view, record);
@@ -76,7 +76,7 @@ fn changed(cluster: &ClusterUid, change: Change) -> Option<News> {
 
 /// A stored rule as the core knows it.
 pub fn known(stored: Stored<Rule>) -> KnownRule {
-    KnownRule { rule: stored.value, revision: RuleRevision(stored.revision.0) }
+    KnownRule { rule: stored.value, revision: RuleRevision(stored.revision.0), restored: stored.restored }
 }
 
 /// All of a cluster, as the core knows it.
@@ -113,6 +113,7 @@ mod tests {
         let listed = WatchEvent::Listed {
             records: vec![Change::Rule(other, None)],
             revision: berth_topology::Revision(4),
+            continuity: berth_topology::Continuity::Unbroken,
         };
         assert_eq!(news(&uid(), listed), Some(News::Listed(Box::default())));
     }

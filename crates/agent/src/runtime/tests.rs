@@ -102,6 +102,7 @@ fn rule() -> (Rule, Route) {
         proposal: None,
         cause: None,
         loss: None,
+        rebuild: None,
         switched: None,
         system: None,
         grant: Nonce::new("n1").unwrap(),
@@ -145,7 +146,7 @@ async fn a_confirmation_tells_the_rule_as_it_was_after_it_was_asked() {
     assert_eq!(confirmed(7).await, Ok(None));
     let (rule, route) = rule();
     let at = store.topology().swap_rule(&uid(), &rule, &route, None).await.unwrap();
-    let known = KnownRule { rule, revision: RuleRevision(at.0) };
+    let known = KnownRule { rule, revision: RuleRevision(at.0), restored: false };
     assert_eq!(confirmed(8).await, Ok(Some(Box::new(known))));
     store.go_away();
     assert!(confirmed(9).await.unwrap_err().contains("not available"));

@@ -91,6 +91,7 @@ impl Cluster {
             paused: false,
             switchover: None,
             accept_loss: None,
+            rebuild: None,
         };
         let mut cluster = Self {
             fleet: Fleet::default(),

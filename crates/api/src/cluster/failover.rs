@@ -16,6 +16,30 @@ pub struct Failover {
     /// this. `berth accept-loss` shows what may be lost, and writes this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accept_loss: Option<AcceptLoss>,
+
+    /// The rebuilding of a topology that was lost, or restored from an older backup, with no primary left that could write it back. Never needed
+    /// while one serves. `berth rebuild-topology` shows who must answer, and writes this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebuild_topology: Option<RebuildTopology>,
+}
+
+/// A person's word that a lost topology is rebuilt from what the members hold. Everybody must answer, because nobody knows any more whose word would
+/// be enough; then nothing that was acknowledged is lost. It changes nothing while the topology knows of the cluster; take it out when it is done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.request.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')")
+        .message("write the request in lower-case letters, digits and inner hyphens, such as 2026-03-01-etcd-lost"),
+)]
+pub struct RebuildTopology {
+    /// Names this request. Any text but that of the one done last asks for one, once.
+    #[schemars(length(min = 1, max = 63))]
+    pub request: String,
+
+    /// The members that are given up and need not answer, because their volumes are gone for good. What only they held is lost.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 46)))]
+    pub without: Vec<String>,
 }
 
 /// A person's word that a cluster goes on with the members that are left. It counts once, for the term after the one that it names; if enough

@@ -195,6 +195,11 @@ pub enum EffectKind {
 }
 
 impl Effect {
+    /// Whether it writes this rule.
+    pub(super) fn swaps_to(&self, wanted: &Rule) -> bool {
+        matches!(self, Self::SwapRule { rule, .. } if rule == wanted)
+    }
+
     /// Which kind it is.
     pub fn kind(&self) -> EffectKind {
         match self {

@@ -19,7 +19,7 @@ use super::{route, serve};
 use crate::database::{Boot, LocalStatus, Quorum, TermRow, Volume};
 use crate::position::LogPosition;
 use crate::term::{Term, Timeline};
-use crate::topology::{AcceptedLoss, Cause, Identity, Intent, Mishap, Phase, Proposal, Rule};
+use crate::topology::{AcceptedLoss, Cause, Identity, Intent, Mishap, Phase, Proposal, Rebuild, Rule};
 use std::collections::BTreeSet;
 
 /// There is no rule: only the member that holds the grant may write the first one.
@@ -48,6 +48,7 @@ pub(super) fn from_nothing(state: &State, intent: &Intent) -> Step {
         proposal: None,
         cause: None,
         loss: None,
+        rebuild: None,
         // What was asked for before there was anybody to hand over is no asking any more.
         switched: intent.switchover.as_ref().map(|switchover| switchover.nonce.clone()),
         system: None,
@@ -138,7 +139,7 @@ pub(super) fn new_term(
 
 /// The highest timeline that this volume may have reached. It can be above the rule's own: a swap whose answer was lost may have named the
 /// run before the one that was promoted last.
-fn used(state: &State) -> Timeline {
+pub(super) fn used(state: &State) -> Timeline {
     let eras = state.notes.ledger().map_or(&[][..], |ledger| &ledger.lineage);
     eras.iter().map(|era| era.timeline).max().unwrap_or_default()
 }
@@ -259,6 +260,7 @@ fn establish(
         acks,
         grants: rule.proposal.as_ref().map_or(rule.grants, |proposal| proposal.grants),
         proposal: None,
+        rebuild: rule.rebuild.clone().map(Rebuild::done),
         system: Some(system.to_owned()),
         ..rule.clone()
     };

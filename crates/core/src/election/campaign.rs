@@ -54,6 +54,7 @@ pub(super) fn turn(state: &State, known: &KnownRule) -> Option<Moment> {
 /// Whether this member could run an election, and lead what comes of it.
 pub(super) fn able(state: &State, rule: &Rule) -> bool {
     state.stopping == Stopping::No
+        && state.world.forgotten.is_none()
         && state.notes.ledger().is_some_and(|ledger| ledger.promise <= rule.term)
         && matches!(state.volume, Some(Volume::Present { torn: false, .. }))
         && state.is_announced()

@@ -10,7 +10,7 @@ use super::poll::{Poll, Verdict};
 use super::state::State;
 use super::step::Step;
 use super::wait::Wait;
-use super::{pledge, route};
+use super::{pledge, rebuild, route};
 use crate::topology::{AcceptedLoss, Identity, Intent, Proposal, Rule};
 use std::collections::BTreeMap;
 
@@ -29,20 +29,24 @@ pub(super) fn step(state: &State, intent: &Intent, known: &KnownRule, now: Momen
     let waited = now.since(since);
     match (Poll { rule, intent, pledged: &pledged, waited, defects: state.defects }).verdict() {
         Verdict::More { have, needed } => Step::Wait(Wait::Recruits { term: rule.term, have, needed }),
+        Verdict::Lacks(absent) => Step::Wait(Wait::Everybody { term: rule.term, absent }),
         Verdict::Soon => Step::Wait(Wait::Recruiting(rule.term)),
         Verdict::Chosen(_) | Verdict::ChosenAtLoss(_) if granted_until(state, rule, now) > now => {
             Step::Wait(Wait::Granted(rule.primary.member.clone()))
         }
-        Verdict::Chosen(proposal) => choose(intent, known, proposal, rule.loss.clone()),
+        Verdict::Chosen(proposal) => {
+            let timeline = rebuild::timeline(rule, &pledged);
+            choose(intent, known, proposal, Rule { timeline, ..rule.clone() })
+        }
         Verdict::ChosenAtLoss(proposal) => {
             let loss = rule.loss.clone().map(|loss| AcceptedLoss { used: true, ..loss });
-            choose(intent, known, proposal, loss)
+            choose(intent, known, proposal, Rule { loss, ..rule.clone() })
         }
     }
 }
 
-fn choose(intent: &Intent, known: &KnownRule, proposal: Proposal, loss: Option<AcceptedLoss>) -> Step {
-    let rule = Rule { proposal: Some(proposal), loss, ..known.rule.clone() };
+fn choose(intent: &Intent, known: &KnownRule, proposal: Proposal, rule: Rule) -> Step {
+    let rule = Rule { proposal: Some(proposal), ..rule };
     Step::act(Effect::SwapRule {
         route: route::without_primary(intent, &rule),
         rule,

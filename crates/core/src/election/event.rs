@@ -88,6 +88,8 @@ pub struct KnownRule {
     pub rule: Rule,
     /// The revision at which it was written: what a swap expects.
     pub revision: RuleRevision,
+    /// Whether the topology has it from a backup only, so that others may have followed.
+    pub restored: bool,
 }
 
 /// All that the topology holds of the cluster, at one time.

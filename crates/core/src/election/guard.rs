@@ -23,7 +23,7 @@ pub(super) fn must_fence(state: &State, now: Moment) -> bool {
         return true;
     }
     let Some(known) = &state.world.view.rule else {
-        // A rule that vanished names nobody else: the topology was lost, and what serves goes on.
+        // No rule names nobody else: the topology was lost, and what serves goes on until its lease ends.
         return false;
     };
     // A rule below our own promise is an old one that was restored; nobody may act on it, and it deposes nobody.

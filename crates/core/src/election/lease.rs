@@ -37,15 +37,23 @@ pub(super) fn needed(rule: &Rule) -> bool {
 
 /// When the lease ends, as far as it was granted or confirmed in this run of the agent.
 pub(super) fn end(state: &State, rule: &Rule) -> Option<Moment> {
-    let contact = &state.contact;
+    let by_topology = state.contact.confirmed.map(|asked| asked.after(shortened(CONFIRMED)));
+    end_of_grants(state, rule).max(by_topology)
+}
+
+/// When the lease ends that so many voters have granted as the primary cannot do without.
+fn end_of_grants(state: &State, rule: &Rule) -> Option<Moment> {
+    let grants = state.contact.grants.iter();
     let mut granted: Vec<Moment> =
-        contact.grants.iter().filter(|(voter, _)| rule.voters.contains(voter)).map(|(_, at)| *at).collect();
+        grants.filter(|(voter, _)| rule.voters.contains(voter)).map(|(_, at)| *at).collect();
     granted.sort_unstable_by(|a, b| b.cmp(a));
-    let holders = usize::try_from(rule.holders()).unwrap_or(usize::MAX);
-    let by_grants =
-        holders.checked_sub(1).and_then(|last| granted.get(last)).map(|at| at.after(shortened(LEASE)));
-    let by_topology = contact.confirmed.map(|asked| asked.after(shortened(CONFIRMED)));
-    by_grants.max(by_topology)
+    let last = usize::try_from(rule.holders()).unwrap_or(usize::MAX).checked_sub(1)?;
+    granted.get(last).map(|at| at.after(shortened(LEASE)))
+}
+
+/// Whether the voters themselves vouch that nobody follows this primary, whatever the topology says.
+pub(super) fn granted(state: &State, rule: &Rule, now: Moment) -> bool {
+    !needed(rule) || end_of_grants(state, rule).is_some_and(|end| end > now)
 }
 
 /// Whether the primary is known to hold a lease.

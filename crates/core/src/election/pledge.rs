@@ -24,6 +24,12 @@ pub(super) fn step(state: &State, intent: &Intent, known: &KnownRule, term: Term
     };
     match (&state.server, volume) {
         (Server::Unknown, _) => return Some(Step::Wait(Wait::Warden)),
+        // Everybody must answer, and what is not whole yet holds nothing.
+        (Server::Up(up), Volume::Present { torn: true, .. })
+            if known.rule.everybody().is_some() && up.answered.is_none() =>
+        {
+            return Some(Step::act(Effect::Fence));
+        }
         (Server::Up(up), _) => {
             if let Some(step) = ended(state, up) {
                 return Some(step);
@@ -52,7 +58,7 @@ fn ended(state: &State, up: &Up) -> Option<Step> {
 
 /// Whether the log on the volume may have an end that only this member ever wrote.
 fn led(state: &State, known: &KnownRule) -> bool {
-    known.rule.primary == state.me.identity
+    known.rule.primary == state.me.identity && known.rule.everybody().is_none()
 }
 
 /// What this member holds; none while that is not known.

@@ -6,8 +6,10 @@
 
 use super::defect::{Defect, Defects};
 use super::message::{Holding, Log};
+use super::rebuild;
 use crate::database::LogEnd;
 use crate::disk::Space;
+use crate::ids::MemberId;
 use crate::position::LogPosition;
 use crate::topology::{Identity, Intent, Proposal, Rule};
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,6 +51,8 @@ pub(super) enum Verdict {
         /// How many must, if the primary does not.
         needed: u32,
     },
+    /// This one must pledge, with everybody else.
+    Lacks(MemberId),
     /// Enough have, and a little more time may bring a better choice.
     Soon,
     /// This.
@@ -59,7 +63,10 @@ pub(super) enum Verdict {
 
 /// Whether these members, by themselves, hold all that was acknowledged under the rule.
 pub(super) fn sufficient(rule: &Rule, members: &BTreeSet<&Identity>, defects: Defects) -> bool {
-    members.contains(&rule.primary) || sufficient_voters(rule, members, defects)
+    match rule.everybody() {
+        Some(everybody) => everybody.iter().all(|id| members.contains(id)),
+        None => members.contains(&rule.primary) || sufficient_voters(rule, members, defects),
+    }
 }
 
 fn sufficient_voters(rule: &Rule, members: &BTreeSet<&Identity>, defects: Defects) -> bool {
@@ -78,6 +85,9 @@ fn needed(rule: &Rule, defects: Defects) -> Option<usize> {
 
 impl Poll<'_> {
     pub(super) fn verdict(&self) -> Verdict {
+        if let Some(everybody) = self.rule.everybody().filter(|_| !self.rule.may_lose()) {
+            return self.of_everybody(everybody);
+        }
         let with_log: BTreeSet<&Identity> = self
             .pledged
             .iter()
@@ -110,6 +120,17 @@ impl Poll<'_> {
             Some(best) => Verdict::ChosenAtLoss(self.proposal_of(best.clone(), self.followers(best))),
             None => self.more(with_log),
         }
+    }
+
+    /// Nobody knows who voted: everybody must be there, and whoever holds most holds all.
+    fn of_everybody(&self, everybody: &BTreeSet<Identity>) -> Verdict {
+        if let Some(absent) = everybody.iter().find(|id| !self.pledged.contains_key(id)) {
+            return Verdict::Lacks(absent.member.clone());
+        }
+        let Some(best) = self.best() else { return Verdict::More { have: 0, needed: 1 } };
+        let voters = self.followers(best);
+        let (acks, grants) = rebuild::numbers(self.intent, u32::try_from(voters.len()).unwrap_or(u32::MAX));
+        Verdict::Chosen(Proposal { candidate: best.clone(), voters, acks, grants, end: self.end(best) })
     }
 
     fn more(&self, with_log: &BTreeSet<&Identity>) -> Verdict {

@@ -12,6 +12,7 @@ use super::contact::Contact;
 use super::defect::{Defect, Defects};
 use super::event::View;
 use super::failure::Failures;
+use super::forgotten::Forgotten;
 use super::ledger::Ledger;
 use super::moment::Moment;
 use super::serve;
@@ -75,6 +76,8 @@ pub(super) struct World {
     pub unreadable: Option<(String, String)>,
     /// What it said last.
     pub view: View,
+    /// Set while the topology shows no rule or an older one than `view`, which then holds what is remembered.
+    pub forgotten: Option<Forgotten>,
     /// The route that is known to be stored; none if that is not known.
     pub route: Option<Route>,
     /// What this member said of itself, as far as it is known to be stored.
@@ -168,6 +171,7 @@ impl State {
                 away: None,
                 unreadable: None,
                 view: View::default(),
+                forgotten: None,
                 route: None,
                 announced: None,
                 told_starts: 0,
@@ -258,10 +262,14 @@ impl State {
         })
     }
 
-    /// The standbys that the server last told of under their names of `term`.
+    /// The standbys that the server last told of under their names of `term`. One that says to hold more than the server itself went another way:
+    /// it is sent what is older than the parting of their logs, and for a moment looks like the best of all.
     fn standbys(&self, term: Term) -> impl Iterator<Item = &Standby> {
         let status = self.server.up().and_then(|up| up.status.as_ref());
-        status.into_iter().flat_map(|status| &status.standbys).filter(move |standby| standby.term == term)
+        status.into_iter().flat_map(move |status| {
+            let counts = move |standby: &&Standby| standby.term == term && standby.flushed <= status.position;
+            status.standbys.iter().filter(counts)
+        })
     }
 
     /// How far each standby has flushed under its name of `term`.

@@ -3,8 +3,10 @@
 use super::action::Effect;
 use super::moment::Moment;
 use super::state::{Server, State, Stopping};
-use super::wait::Wait;
-use super::{accept, ascend, campaign, elect, follow, guard, pledge, refuse, serve, stop, switch};
+use super::wait::{Refusal, Wait};
+use super::{
+    accept, ascend, campaign, elect, follow, forgotten, guard, pledge, rebuild, refuse, serve, stop, switch,
+};
 use crate::database::{Settings, Volume};
 use crate::election::KnownRule;
 use crate::topology::{Intent, Phase};
@@ -63,10 +65,21 @@ fn duty(state: &State, now: Moment) -> Step {
     if state.contact.unsure && state.world.view.rule.is_some() {
         return Step::Wait(Wait::Unsure);
     }
+    let view = &state.world.view;
+    let refused = refuse::volume(state, volume);
+    if let (None | Some(Refusal::RuleMissing | Refusal::TopologyBehind { .. }), Some(intent)) =
+        (&refused, &view.intent)
+        && let Some(step) = rebuild::step(state, intent)
+    {
+        return step;
+    }
     if let Some(step) = summoned(state) {
         return step;
     }
-    if let Some(refusal) = refuse::volume(state, volume) {
+    if let (Some(forgotten), Some(intent), Some(known)) = (state.world.forgotten, &view.intent, &view.rule) {
+        return forgotten::step(state, intent, known, forgotten, now);
+    }
+    if let Some(refusal) = refused {
         return Step::Wait(Wait::Refused(refusal));
     }
     let Some(intent) = &state.world.view.intent else {

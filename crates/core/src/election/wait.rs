@@ -18,6 +18,8 @@ pub enum Wait {
     Unread,
     /// The topology cannot be reached, and the next step needs it.
     TopologyAway(String),
+    /// The topology shows no rule or an older one, and the primary of this term is to write it back.
+    Forgotten(Term),
     /// A record of the topology cannot be read.
     Unreadable {
         /// Its key.
@@ -54,6 +56,13 @@ pub enum Wait {
         have: u32,
         /// How many must.
         needed: u32,
+    },
+    /// Nobody knows any more whose word would be enough, so that everybody must pledge the term.
+    Everybody {
+        /// The term.
+        term: Term,
+        /// Somebody who has not.
+        absent: MemberId,
     },
     /// Enough have pledged; the others are given a moment.
     Recruiting(Term),
@@ -165,6 +174,7 @@ impl fmt::Display for Wait {
                     "the topology cannot be reached ({reason}); what runs goes on, and the next step waits for etcd"
                 )
             }
+            Self::Forgotten(term) => forgotten(f, *term),
             Self::Unreadable { key, reason } => {
                 write!(f, "cannot read {key} ({reason}); see whether a newer version wrote it")
             }
@@ -192,6 +202,10 @@ impl fmt::Display for Wait {
             Self::Recruits { term, have, needed } => write!(
                 f,
                 "term {term} needs the word of {needed} replicas or of the old primary, and has that of {have}; bring their pods back"
+            ),
+            Self::Everybody { term, absent } => write!(
+                f,
+                "the topology is rebuilt in term {term}, and everybody must say what they hold: {absent} has not; bring its pod back, or ask again without it"
             ),
             Self::Recruiting(term) => write!(f, "term {term} is being elected"),
             Self::Granted(member) => {
@@ -248,6 +262,13 @@ impl fmt::Display for Wait {
             Self::SettingsRefused(which) => write!(f, "the database refused settings: {which}"),
         }
     }
+}
+
+fn forgotten(f: &mut fmt::Formatter<'_>, term: Term) -> fmt::Result {
+    write!(
+        f,
+        "the topology has forgotten term {term}: it was lost, or restored from an older backup. What runs goes on, and the primary writes the term back"
+    )
 }
 
 impl fmt::Display for Refusal {

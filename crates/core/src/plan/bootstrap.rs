@@ -3,9 +3,12 @@
 //! The grant is noted on the cluster and on the claim before it is given, and there is never a second: a cluster without a rule that had one
 //! once has lost its topology, and a person must say what is to happen.
 
+use super::desired::Desired;
 use super::draft::Draft;
+use super::lost;
 use super::membership::Membership;
 use super::observed::{Known, NotedGrant};
+use super::secrets;
 use super::step::{Kept, Step};
 use super::waiting::Awaited;
 use crate::topology::{Identity, Phase};
@@ -22,7 +25,7 @@ pub(super) enum Origin {
 }
 
 /// Tells how far the origin has come; none if it is unclear, and nothing may be done but to report it.
-pub(super) fn origin(draft: &mut Draft<'_>, membership: &Membership) -> Option<Origin> {
+pub(super) fn origin(draft: &mut Draft<'_>, desired: &Desired, membership: &Membership) -> Option<Origin> {
     let observed = draft.observed;
     let Known { intent, rule, .. } = observed.known()?;
     let noted = observed.cluster.grant.as_ref();
@@ -43,6 +46,11 @@ pub(super) fn origin(draft: &mut Draft<'_>, membership: &Membership) -> Option<O
     }
     if observed.cluster.bootstrapped {
         draft.wait(Awaited::LostRule);
+        if lost::asked(observed, desired).is_some() {
+            return Some(Origin::Served);
+        }
+        // The primary writes its rule back, if it still serves, and needs its right to.
+        secrets::ensure_user(draft);
         return None;
     }
     let written = intent.as_ref().and_then(|stored| stored.value.grant.as_ref());

@@ -281,8 +281,11 @@ fn create_pod(identity: &Identity, observed: &Observed) -> Result<(), Unsafe> {
         return not("neither the intent nor the rule names it");
     }
     let granted = observed.cluster.grant.as_ref().is_some_and(|grant| grant.identity() == *identity);
+    let rebuilding = observed.intent().is_some_and(|intent| intent.rebuild.is_some());
     let served = match &known.rule {
         Some(rule) => rule.value.phase != Phase::Bootstrapping,
+        // Members do nothing without a rule but what a person's word asks of them.
+        None if rebuilding => true,
         None if observed.cluster.bootstrapped => return not("the topology has lost its rule"),
         None => false,
     };

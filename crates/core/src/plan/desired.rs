@@ -37,6 +37,17 @@ pub struct Desired {
     pub switchover: Option<Request>,
     /// The loss that is accepted.
     pub accept_loss: Option<LossWord>,
+    /// The rebuilding of a lost topology that is asked for.
+    pub rebuild: Option<RebuildWord>,
+}
+
+/// The rebuilding of a lost topology, as it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RebuildWord {
+    /// What tells this request from any other.
+    pub token: String,
+    /// The members that are given up, and need not say what they hold.
+    pub without: Vec<String>,
 }
 
 /// A loss that is accepted, as it was written. Whether it can be followed is another matter, and no reason to stop anything else.

@@ -6,7 +6,7 @@ use super::draft::Draft;
 use super::membership::Membership;
 use super::observed::Known;
 use super::step::Step;
-use super::{loss, switchover};
+use super::{loss, lost, switchover};
 use crate::topology::{BootstrapGrant, Intent};
 
 /// Writes the intent, if it says something new.
@@ -41,6 +41,7 @@ pub(super) fn put(draft: &mut Draft<'_>, desired: &Desired, membership: &Members
     let intent = Intent {
         cluster: observed.cluster.name.clone(),
         generation: observed.cluster.generation,
+        rebuild: lost::asked(observed, desired),
         accept_loss: loss::accepted(desired, membership).ok().flatten(),
         // One to a member that is not told of yet is told with it.
         switchover: switchover.filter(|asked| asked.to.as_ref().is_none_or(|to| members.contains_key(to))),

@@ -26,7 +26,12 @@ pub(super) fn ensure(draft: &mut Draft<'_>, membership: &Membership) {
     if !members.is_empty() {
         draft.step(Step::EnsureCertificates { members });
     }
-    if observed.known().is_some_and(|known| !known.user) {
+    ensure_user(draft);
+}
+
+/// Gives the members their rights in the topology, if that is not known to have been done in this very store.
+pub(super) fn ensure_user(draft: &mut Draft<'_>) {
+    if draft.observed.known().is_some_and(|known| !known.user) {
         draft.step(Step::EnsureUser);
     }
 }

@@ -342,7 +342,7 @@ impl Awaited {
             Self::ValidSpec { .. } => "change the spec as the message says".to_owned(),
             Self::Resume => "set spec.state to Running".to_owned(),
             Self::Topology { .. } => "bring etcd back (kubectl -n berth-system get pods); the database goes on meanwhile".to_owned(),
-            Self::LostRule => "restore etcd from its backup; Berth never initialises a cluster twice".to_owned(),
+            Self::LostRule => "the primary writes it back, if it still serves; otherwise restore etcd from its backup, or see berth rebuild-topology. Berth never initialises a cluster twice".to_owned(),
             Self::OtherGrant => "restore etcd or the cluster object, whichever was rolled back; Berth never gives a second grant".to_owned(),
             Self::GrantedClaim { .. } | Self::PrimaryClaim { alone: true, .. } => {
                 "keep the claim, if it still exists; otherwise make a new cluster and restore a backup".to_owned()

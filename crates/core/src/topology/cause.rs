@@ -36,6 +36,8 @@ pub enum Mishap {
     Silent,
     /// Too few were left to choose another, and a person accepted what may be lost.
     LossAccepted,
+    /// The topology was lost with nobody left who could write it back, and is rebuilt from what members hold.
+    TopologyLost,
     /// None: it handed over.
     HandedOver,
     /// One that a newer version knows.
@@ -72,6 +74,9 @@ impl fmt::Display for Cause {
             Mishap::LossAccepted => write!(
                 f,
                 "{leader} was lost with too many others, and a person accepted the loss of what only they held"
+            ),
+            Mishap::TopologyLost => f.write_str(
+                "the topology was lost, or restored from an older backup, and was rebuilt from what the members hold",
             ),
             Mishap::HandedOver => write!(f, "{leader} handed over"),
             Mishap::Other => write!(f, "{leader} could not go on"),

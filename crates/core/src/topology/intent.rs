@@ -1,6 +1,6 @@
 //! What the operator asks of a cluster's members. Written by the operator alone; agents only read it.
 
-use super::{AcceptLoss, Identity};
+use super::{AcceptLoss, Identity, Rebuild};
 use crate::ids::{ClaimUid, ClusterRef, MemberId, Nonce};
 use crate::term::Generation;
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,9 @@ pub struct Intent {
     /// The loss that somebody accepts, for one term.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accept_loss: Option<AcceptLoss>,
+    /// The rebuilding of a lost topology that somebody asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebuild: Option<Rebuild>,
 }
 
 /// A planned switchover.

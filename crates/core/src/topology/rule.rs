@@ -2,6 +2,7 @@
 
 use super::cause::Cause;
 use super::loss::AcceptedLoss;
+use super::rebuild::Rebuild;
 use crate::ids::{ClaimUid, MemberId, Nonce};
 use crate::position::LogPosition;
 use crate::term::{Term, Timeline};
@@ -60,6 +61,9 @@ pub struct Rule {
     /// The loss of commits that a person accepted last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<AcceptedLoss>,
+    /// The rebuilding of a lost topology that was done last, or is being done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebuild: Option<Rebuild>,
     /// The planned switchover that was done last.
     #[serde(default)]
     pub switched: Option<Nonce>,
@@ -73,7 +77,19 @@ impl Rule {
     /// Everybody whom it names, in whatever part; some of them more than once.
     pub fn named(&self) -> impl Iterator<Item = &Identity> {
         let proposed = self.proposal.iter().flat_map(|next| next.voters.iter().chain([&next.candidate]));
-        [&self.primary].into_iter().chain(&self.coordinator).chain(&self.voters).chain(proposed)
+        let rebuilt = self.rebuild.iter().flat_map(|rebuild| &rebuild.of);
+        [&self.primary]
+            .into_iter()
+            .chain(&self.coordinator)
+            .chain(&self.voters)
+            .chain(proposed)
+            .chain(rebuilt)
+    }
+
+    /// Everybody who must say what they hold before this term can be decided, where nobody knows whose word would be enough.
+    pub fn everybody(&self) -> Option<&BTreeSet<Identity>> {
+        let everybody = self.rebuild.as_ref().map(|rebuild| &rebuild.of)?;
+        (self.phase == Phase::Electing && !everybody.is_empty()).then_some(everybody)
     }
 }
 

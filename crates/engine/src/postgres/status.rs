@@ -30,10 +30,10 @@ SELECT in_recovery,
                AND (xact_start IS NOT NULL OR state OPERATOR(pg_catalog.=) 'active')) END AS transactions
 FROM (SELECT pg_catalog.pg_is_in_recovery() AS in_recovery) AS role";
 
-/// Those who take the log from this server.
+/// Those who take the log from this server. Where that ends is looked up after what they say, so that who says more holds another log.
 const STANDBYS: &str = "
 SELECT application_name, state OPERATOR(pg_catalog.=) 'streaming' AS streaming, flush_lsn,
-       sync_priority OPERATOR(pg_catalog.>) 0 AS counted
+       sync_priority OPERATOR(pg_catalog.>) 0 AS counted, pg_catalog.pg_current_wal_flush_lsn() AS position
 FROM pg_catalog.pg_stat_replication WHERE state IS NOT NULL ORDER BY application_name";
 
 /// Asks.
@@ -44,6 +44,7 @@ pub(super) async fn ask(place: &PostgresPlace, sql: &mut Held<'_>) -> Result<Loc
     let position: Option<PgLsn> = row.get("position");
     let behind: Option<i64> = row.get("behind");
     let standbys = if in_recovery { Vec::new() } else { sql.rows(QUICK, STANDBYS, &[]).await? };
+    let position = standbys.iter().map(|row| row.get("position")).fold(position, Option::max);
     Ok(LocalStatus {
         in_recovery,
         timeline: Timeline(timeline.and_then(|number| u32::try_from(number).ok()).unwrap_or(0)),

@@ -19,7 +19,7 @@ impl Work<'_> {
 
     pub(super) async fn ensure_user(&self) -> Result<(), StepError> {
         self.operator.users.ensure(&self.owner.cluster, &self.owner.uid).await?;
-        self.operator.caches.topology.made_user(&self.owner.uid);
+        self.operator.caches.topology.made_user(&self.owner.uid, &self.owner.cluster);
         Ok(())
     }
 

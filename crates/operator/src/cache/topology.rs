@@ -5,10 +5,11 @@ use crate::announce::Narrator;
 use berth_core::plan::{Known, Revision, Stored, Topology};
 use berth_core::topology::Intent;
 use berth_core::{ClusterRef, ClusterUid, MemberId};
-use berth_topology::{Change, Scope, WatchEvent};
+use berth_topology::{Change, Continuity, Scope, WatchEvent};
 use futures::StreamExt;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::Notify;
 use tracing::{info, warn};
 
 /// What is known of all clusters' records.
@@ -23,6 +24,8 @@ struct Inner {
     unreadable: HashMap<ClusterUid, BTreeMap<String, String>>,
     /// The clusters whose user and rights were made since this operator began, or since the store was last listed anew.
     users: HashSet<ClusterUid>,
+    /// Where each cluster is, also while the store has forgotten it.
+    names: HashMap<ClusterUid, ClusterRef>,
 }
 
 impl Default for TopologyCache {
@@ -33,6 +36,7 @@ impl Default for TopologyCache {
                 clusters: HashMap::new(),
                 unreadable: HashMap::new(),
                 users: HashSet::new(),
+                names: HashMap::new(),
             }),
         }
     }
@@ -70,8 +74,10 @@ impl TopologyCache {
     }
 
     /// Notes that a cluster's user is in order.
-    pub(crate) fn made_user(&self, uid: &ClusterUid) {
-        self.inner.write().unwrap_or_else(PoisonError::into_inner).users.insert(uid.clone());
+    pub(crate) fn made_user(&self, uid: &ClusterUid, cluster: &ClusterRef) {
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        inner.users.insert(uid.clone());
+        inner.names.insert(uid.clone(), cluster.clone());
     }
 
     /// Forgets a cluster that is gone.
@@ -79,13 +85,13 @@ impl TopologyCache {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         inner.clusters.remove(uid);
         inner.users.remove(uid);
+        inner.names.remove(uid);
         inner.unreadable.remove(uid);
     }
 
-    /// Where a cluster is, by its own intent.
+    /// Where a cluster is.
     fn name(&self, uid: &ClusterUid) -> Option<ClusterRef> {
-        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-        inner.clusters.get(uid)?.intent.as_ref().map(|stored| stored.value.cluster.clone())
+        self.inner.read().unwrap_or_else(PoisonError::into_inner).names.get(uid).cloned()
     }
 
     /// Takes over one change; whose it is.
@@ -131,6 +137,9 @@ impl Inner {
         let known = self.clusters.entry(uid.clone()).or_default();
         match change {
             Change::Intent(_, stored) => {
+                if let Some(stored) = &stored {
+                    self.names.insert(uid.clone(), stored.value.cluster.clone());
+                }
                 let newer = |new: &berth_topology::Stored<Intent>| {
                     known.intent.as_ref().is_none_or(|old| old.revision.0 <= new.revision.0)
                 };
@@ -138,7 +147,8 @@ impl Inner {
                     known.intent = stored.map(plain);
                 }
             }
-            Change::Rule(_, stored) => known.rule = stored.map(plain),
+            // What the store has from a backup only is no ground to act on: the members are about to write what came of it.
+            Change::Rule(_, stored) => known.rule = stored.filter(|stored| !stored.restored).map(plain),
             Change::Member(_, member, Some(stored)) => {
                 known.members.insert(member, stored.value);
             }
@@ -159,21 +169,25 @@ fn plain<T>(stored: berth_topology::Stored<T>) -> Stored<T> {
 }
 
 /// Keeps the cache in step. `everybody` wakes all clusters: when the store was listed anew, went away or came back. `narrator` tells people of
-/// changes of the primary.
+/// changes of the primary; `replaced` is notified when the store is another one, or an older state of it.
 pub(crate) async fn feed_topology(
     topology: Arc<dyn berth_topology::Topology>,
     caches: Arc<super::Caches>,
     wake: Wake,
     everybody: impl Fn(),
     mut narrator: Narrator,
+    replaced: Arc<Notify>,
 ) {
     let cache = &caches.topology;
     let mut events = topology.watch(Scope::Clusters);
     let mut first = true;
     while let Some(event) = events.next().await {
         match event {
-            WatchEvent::Listed { records, revision } => {
-                info!(records = records.len(), revision = revision.0, "read the topology");
+            WatchEvent::Listed { records, revision, continuity } => {
+                info!(records = records.len(), revision = revision.0, ?continuity, "read the topology");
+                if continuity == Continuity::Broken {
+                    replaced.notify_one();
+                }
                 narrator.listed(&records);
                 cache.list(records);
                 everybody();

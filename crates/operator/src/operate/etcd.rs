@@ -13,7 +13,9 @@ use berth_topology::etcd::Administration;
 use jiff::Timestamp;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -102,8 +104,22 @@ fn write(folder: &Path, files: &[(&str, &str)]) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes the operator and the proxies known to etcd and switches authentication on, however long etcd takes to be there.
-pub(super) async fn enable(administration: Administration, ready: Check, stop: CancellationToken) {
+/// Keeps authentication on: makes the operator and the proxies known to etcd at first, and again whenever `replaced` says that it is another etcd or
+/// an older state of it.
+pub(super) async fn keep_enabled(
+    administration: Administration,
+    ready: Check,
+    replaced: Arc<Notify>,
+    stop: CancellationToken,
+) {
+    enable(&administration, &ready, &stop).await;
+    while stop.run_until_cancelled(replaced.notified()).await.is_some() {
+        enable(&administration, &ready, &stop).await;
+    }
+}
+
+/// However long etcd takes to be there.
+async fn enable(administration: &Administration, ready: &Check, stop: &CancellationToken) {
     loop {
         match stop.run_until_cancelled(Box::pin(administration.enable())).await {
             None => return,

@@ -91,6 +91,7 @@ impl World {
             proposal: None,
             cause: None,
             loss: None,
+            rebuild: None,
             switched: None,
             system: Some("1".to_owned()),
             grant: grant.nonce,

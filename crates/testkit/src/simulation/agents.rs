@@ -254,13 +254,17 @@ impl World {
     pub(super) fn agent_dies(&mut self, who: Who) {
         let Some(member) = self.member(who) else { return };
         let pod = member.pods;
-        let Some(agent) = member.pod.as_mut().and_then(|pod| pod.agent.take()) else { return };
+        let Some(pod_of) = member.pod.as_mut() else { return };
+        let (Some(agent), stopping) = (pod_of.agent.take(), pod_of.stopping) else { return };
         self.say(&who, || "its agent dies".to_owned());
         if let Some(doing) = agent.doing.filter(|_| self.random.once_in(2)) {
             self.happens_all_the_same(who, doing);
         }
         let pause = self.millis(100, 1_500);
-        self.plan(pause, Happening::AgentStarts { who, pod });
+        // Without its agent a pod that is to end is ended by the warden.
+        let next =
+            if stopping { Happening::PodEnds { who, pod } } else { Happening::AgentStarts { who, pod } };
+        self.plan(pause, next);
     }
 
     /// What every agent waits for, for whoever reads of a run that came to no end.

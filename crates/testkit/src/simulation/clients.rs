@@ -60,6 +60,16 @@ pub(super) struct Clients {
     pub silent: bool,
 }
 
+impl Proxy {
+    /// The store has another history, which counts from here: no revision of before compares with one of now.
+    pub(super) fn begins_anew(&mut self, from: i64) {
+        self.cursor = from;
+        if let Some((_, revision, _)) = &mut self.known {
+            *revision = i64::MIN;
+        }
+    }
+}
+
 impl World {
     /// Tenants begin: so many proxies, writers and readers.
     pub(super) fn clients_begin(&mut self, proxies: u8, writers: u8, readers: u8) {
@@ -180,7 +190,7 @@ impl World {
     /// A commit is acknowledged, by this setting if it was released by one now.
     pub(super) fn acknowledge(&mut self, who: Who, commit: Commit, by: Option<&Wait>) {
         let Some(led) = self.databases.servers.get(&who).and_then(Server::led) else { return };
-        self.facts.acknowledged(who, led, commit.row, by, &self.databases, self.store.rule());
+        self.facts.acknowledged(who, led, commit.row, by, &self.databases, self.store.rule_in_force());
         let Some(row) = self.clients.rows.get(&commit.row) else { return };
         let way = Way { from: Place::Member(who), to: Place::Proxy(row.proxy), plane: Plane::Data };
         if self.network.passes(way) {
@@ -241,7 +251,9 @@ impl World {
     /// New routes reach a proxy.
     pub(super) fn proxy_sees(&mut self, proxy: u8, upto: i64) {
         let way = Way { from: Place::Store, to: Place::Proxy(proxy), plane: Plane::Words };
-        if self.store_away > 0 || !self.network.connects(way) {
+        // What it was to hear of a history that is gone, it never will.
+        let gone = upto > self.store.revision();
+        if gone || self.store_away > 0 || !self.network.connects(way) {
             return;
         }
         let Some(after) = self.clients.proxies.get(usize::from(proxy)).map(|proxy| proxy.cursor) else {

@@ -9,6 +9,7 @@ use super::happening::Life;
 use super::names::Who;
 use super::network::Way;
 use berth_core::election::EffectKind;
+use berth_core::topology::Intent;
 use std::time::Duration;
 
 /// What goes wrong, or is asked for at a bad time.
@@ -44,6 +45,10 @@ pub enum Kind {
     Isolate,
     /// The store is away for everybody.
     StoreAway,
+    /// The store comes back empty.
+    StoreLost,
+    /// The store comes back as a backup has it.
+    StoreRestored,
     /// A disk is slow.
     SlowDisk,
     /// What a standby is sent arrives late.
@@ -66,7 +71,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::KillServer,
         Self::KillAgent,
         Self::LosePod,
@@ -82,6 +87,8 @@ impl Kind {
         Self::CutTenants,
         Self::Isolate,
         Self::StoreAway,
+        Self::StoreLost,
+        Self::StoreRestored,
         Self::SlowDisk,
         Self::SlowStream,
         Self::LateWatch,
@@ -158,6 +165,8 @@ pub(super) struct Faults {
     /// No more begin.
     pub over: bool,
     pub nonces: u32,
+    /// What is wished for, whatever the store knows of it.
+    pub wish: Option<Intent>,
     /// When the operator last asked for a switchover of its own.
     pub asked: Time,
     /// How many volumes may still be lost.

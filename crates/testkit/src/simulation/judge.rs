@@ -29,6 +29,7 @@ impl World {
     /// Looks at everything, again and again.
     pub(super) fn looks(&mut self) {
         self.plan(EVERY, Happening::Looks);
+        self.recalls();
         self.operator_looks();
         let clear = self.way_is_clear();
         let now = self.now;
@@ -53,7 +54,7 @@ impl World {
     /// Whether a set of members that is enough for the rule works, is connected, and reaches the store and the tenants.
     fn way_is_clear(&self) -> bool {
         let Some(rule) = self.store.rule() else { return false };
-        if self.network.storms() || self.store_away > 0 {
+        if self.network.storms() || self.store_away > 0 || self.has_forgotten() {
             return false;
         }
         let able: Vec<Who> = self.wished().into_iter().filter(|who| self.able(*who)).collect();
@@ -93,7 +94,7 @@ impl World {
 
     /// Whether the set may elect by the rule, and acknowledge as is asked.
     fn enough(&self, rule: &Rule, set: &[Who]) -> bool {
-        let Some(intent) = self.store.view().intent.as_ref() else { return false };
+        let Some(intent) = self.faults.wish.as_ref() else { return false };
         let count = |members: usize| u32::try_from(members).unwrap_or(u32::MAX);
         let holds = |identity: &berth_core::topology::Identity| {
             Who::of(&identity.member).is_some_and(|who| set.contains(&who))
@@ -132,7 +133,7 @@ impl World {
         if !route.is_some_and(|route| route.term == rule.term && route.admission == Admission::ReadWrite) {
             return Some(format!("the route does not lead to {primary}"));
         }
-        let asked = self.store.view().intent.as_ref().and_then(|intent| intent.switchover.as_ref());
+        let asked = self.faults.wish.as_ref().and_then(|intent| intent.switchover.as_ref());
         let other = |nonce| rule.switched.as_ref() != Some(nonce);
         let possible = |to: &Option<MemberId>| {
             to.as_ref().and_then(Who::of).is_none_or(|to| self.wished().contains(&to))
@@ -152,8 +153,7 @@ impl World {
         if let Some(absent) = absent {
             return Some(format!("{absent} is not there"));
         }
-        let asked =
-            self.store.view().intent.as_ref().map(|intent| intent.durability.asked(intent.members.len()));
+        let asked = self.faults.wish.as_ref().map(|intent| intent.durability.asked(intent.members.len()));
         if asked != Some(rule.acks) {
             return Some(format!("{} acknowledge, and {asked:?} are asked for", rule.acks));
         }

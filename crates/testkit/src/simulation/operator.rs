@@ -35,8 +35,10 @@ impl World {
             paused: false,
             switchover: None,
             accept_loss: None,
+            rebuild: None,
         };
-        self.store.intend(intent);
+        self.store.intend(intent.clone());
+        self.faults.wish = Some(intent);
         for who in all {
             self.member_is_made(who);
         }
@@ -50,16 +52,31 @@ impl World {
     }
 
     fn intends(&mut self, change: impl FnOnce(&mut Intent)) {
-        let Some(mut intent) = self.store.view().intent.clone() else { return };
-        change(&mut intent);
+        self.wishes(change);
+        if !self.has_forgotten() {
+            self.wish_is_told();
+        }
+    }
+
+    /// Something else is wished for; the members hear of it when they are told.
+    pub(super) fn wishes(&mut self, change: impl FnOnce(&mut Intent)) {
+        let Some(intent) = &mut self.faults.wish else { return };
+        change(intent);
         intent.generation.0 += 1;
-        self.store.intend(intent);
-        self.store_changed();
+    }
+
+    /// The wish is written, if the store does not have it.
+    pub(super) fn wish_is_told(&mut self) {
+        let Some(wish) = self.faults.wish.clone() else { return };
+        if self.store.view().intent.as_ref() != Some(&wish) {
+            self.store.intend(wish);
+            self.store_changed();
+        }
     }
 
     /// The members that are wished for.
     pub(super) fn wished(&self) -> Vec<Who> {
-        let intent = self.store.view().intent.as_ref();
+        let intent = self.faults.wish.as_ref();
         intent.map(|intent| intent.members.keys().filter_map(Who::of).collect()).unwrap_or_default()
     }
 
@@ -75,7 +92,7 @@ impl World {
 
     pub(super) fn ask_for_another_size(&mut self) -> bool {
         let wished = self.wished();
-        let Some(intent) = self.store.view().intent.as_ref() else { return false };
+        let Some(intent) = self.faults.wish.as_ref() else { return false };
         let acks = intent.durability.acks;
         let members = u32::try_from(wished.len()).unwrap_or(0);
         let primary = self.store.rule().and_then(|rule| Who::of(&rule.primary.member));
@@ -170,6 +187,9 @@ impl World {
 
     /// Members that were taken out and that no rule counts on any more are removed. One that leads is to hand over first.
     pub(super) fn operator_looks(&mut self) {
+        if self.has_forgotten() {
+            return;
+        }
         let Some(rule) = self.store.rule() else { return };
         let wished = self.wished();
         let leads = Who::of(&rule.primary.member).is_some_and(|primary| !wished.contains(&primary));
@@ -211,6 +231,6 @@ impl World {
 
     /// Whether the cluster goes on alone when its voters are gone.
     pub(super) fn degrades(&self) -> bool {
-        self.store.view().intent.as_ref().is_some_and(|intent| intent.durability.on_loss == OnLoss::Degrade)
+        self.faults.wish.as_ref().is_some_and(|intent| intent.durability.on_loss == OnLoss::Degrade)
     }
 }

@@ -1,7 +1,7 @@
 //! The topology's store: records with revisions, a swap that happens wholly or not at all, and all that ever changed, for whoever watches.
 
 use berth_core::election::{KnownRule, News, RuleRevision, View};
-use berth_core::topology::{Intent, MemberRecord, Route, Rule};
+use berth_core::topology::{Intent, MemberRecord, Phase, Route, Rule};
 
 /// A record that changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(super) struct Store {
     view: View,
     route: Option<(Route, i64)>,
     changes: Vec<(i64, Change)>,
+    /// Whether it shows what a backup had, and nobody has changed the rule since.
+    restored: bool,
 }
 
 /// Somebody else wrote the rule first.
@@ -30,6 +32,41 @@ pub(super) struct Store {
 pub(super) struct Conflict;
 
 impl Store {
+    /// A moment of its past in which the cluster had served, by lot.
+    pub(super) fn a_moment(&self, random: &mut crate::Random) -> Option<i64> {
+        let served = |change: &Change| matches!(change, Change::Rule(known) if known.rule.phase != Phase::Bootstrapping);
+        let first = self.changes.iter().find(|(_, change)| served(change)).map(|(at, _)| *at)?;
+        let later: Vec<i64> = self.changes.iter().map(|(at, _)| *at).filter(|at| *at >= first).collect();
+        random.pick(&later).copied()
+    }
+
+    /// Forgets all that came after a moment, or all; what is left is as if it had been written from a revision on.
+    pub(super) fn forget(&mut self, upto: Option<i64>, from: i64) {
+        let kept = self.changes.iter().filter(|(at, _)| upto.is_some_and(|upto| *at <= upto));
+        let kept: Vec<Change> = kept.map(|(_, change)| change.clone()).collect();
+        *self = Self { revision: from, restored: upto.is_some(), ..Self::default() };
+        for change in kept {
+            self.revision += 1;
+            match &change {
+                Change::Intent(intent) => self.view.intent = Some((**intent).clone()),
+                Change::Rule(known) => {
+                    let revision = RuleRevision(self.revision);
+                    self.view.rule = Some(KnownRule { revision, restored: true, ..(**known).clone() });
+                }
+                Change::Member(record) => {
+                    self.view.members.insert(record.identity.member.clone(), (**record).clone());
+                }
+                Change::Route(route) => self.route = Some(((**route).clone(), self.revision)),
+            }
+            self.changes.push((self.revision, change));
+        }
+    }
+
+    /// The rule, unless it is only what a backup had.
+    pub(super) fn rule_in_force(&self) -> Option<&Rule> {
+        self.rule().filter(|_| !self.restored)
+    }
+
     /// How many transactions there were.
     pub(super) fn revision(&self) -> i64 {
         self.revision
@@ -75,7 +112,8 @@ impl Store {
             return Err(Conflict);
         }
         self.revision += 1;
-        let known = KnownRule { rule, revision: RuleRevision(self.revision) };
+        self.restored = false;
+        let known = KnownRule { rule, revision: RuleRevision(self.revision), restored: false };
         self.view.rule = Some(known.clone());
         self.changes.push((self.revision, Change::Rule(Box::new(known.clone()))));
         self.write_route(route);

@@ -104,7 +104,8 @@ impl World {
 
     /// Records come in by the watch.
     pub(super) fn watch_delivers(&mut self, who: Who, life: Life, upto: i64) {
-        if !self.reaches_store(who) {
+        // What it was to hear of a history that is gone, it never will.
+        if upto > self.store.revision() || !self.reaches_store(who) {
             return;
         }
         let Some(agent) = self.agent(who, life) else { return };

@@ -6,6 +6,7 @@ use super::counts::Counts;
 use super::database::Databases;
 use super::facts::Facts;
 use super::faults::Faults;
+use super::forgetting::Forgetting;
 use super::happening::{Happening, Life, Queue};
 use super::member::{Agent, Member, Process};
 use super::names::Who;
@@ -34,6 +35,7 @@ pub(super) struct World {
     pub connections: Connections,
     pub clients: Clients,
     pub faults: Faults,
+    pub forgetting: Forgetting,
     pub facts: Facts,
     pub counts: Counts,
     pub trace: Trace,
@@ -55,6 +57,7 @@ impl World {
             connections: Connections::default(),
             clients: Clients::default(),
             faults: Faults::default(),
+            forgetting: Forgetting::default(),
             facts: Facts::default(),
             counts: Counts::default(),
             trace,

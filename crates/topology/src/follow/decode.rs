@@ -16,12 +16,12 @@ pub(super) fn keys(scope: &Scope) -> Keys {
 }
 
 /// The records of a list, and what could not be read. Keys that are not ours are passed over.
-pub(super) fn all(entries: &[Entry]) -> (Vec<Change>, Vec<WatchEvent>) {
+pub(super) fn all(entries: &[Entry], store: u64) -> (Vec<Change>, Vec<WatchEvent>) {
     let mut records = Vec::with_capacity(entries.len());
     let mut unreadable = Vec::new();
     for entry in entries {
         let Some(key) = Key::parse(&entry.key) else { continue };
-        match put(&key, entry) {
+        match put(&key, entry, store) {
             Ok(change) => records.push(change),
             Err(error) => unreadable.push(complaint(&entry.key, &error)),
         }
@@ -30,9 +30,9 @@ pub(super) fn all(entries: &[Entry]) -> (Vec<Change>, Vec<WatchEvent>) {
 }
 
 /// What an event tells; nothing if its key is not ours.
-pub(super) fn event(event: &Event) -> Option<WatchEvent> {
+pub(super) fn event(event: &Event, store: u64) -> Option<WatchEvent> {
     match event {
-        Event::Put(entry) => Some(match put(&Key::parse(&entry.key)?, entry) {
+        Event::Put(entry) => Some(match put(&Key::parse(&entry.key)?, entry, store) {
             Ok(change) => WatchEvent::Changed(Box::new(change)),
             Err(error) => complaint(&entry.key, &error),
         }),
@@ -40,12 +40,16 @@ pub(super) fn event(event: &Event) -> Option<WatchEvent> {
     }
 }
 
-fn put(key: &Key, entry: &Entry) -> Result<Change, TopologyError> {
+fn put(key: &Key, entry: &Entry, store: u64) -> Result<Change, TopologyError> {
     Ok(match key {
-        Key::Intent(uid) => Change::Intent(uid.clone(), Some(stored(key, entry)?)),
-        Key::Rule(uid) => Change::Rule(uid.clone(), Some(stored(key, entry)?)),
-        Key::Member(uid, member) => Change::Member(uid.clone(), member.clone(), Some(stored(key, entry)?)),
-        Key::Route(cluster, uid) => Change::Route(cluster.clone(), uid.clone(), Some(stored(key, entry)?)),
+        Key::Intent(uid) => Change::Intent(uid.clone(), Some(stored(key, entry, store)?)),
+        Key::Rule(uid) => Change::Rule(uid.clone(), Some(stored(key, entry, store)?)),
+        Key::Member(uid, member) => {
+            Change::Member(uid.clone(), member.clone(), Some(stored(key, entry, store)?))
+        }
+        Key::Route(cluster, uid) => {
+            Change::Route(cluster.clone(), uid.clone(), Some(stored(key, entry, store)?))
+        }
     })
 }
 

@@ -57,6 +57,7 @@ impl Cluster {
             paused: false,
             switchover: None,
             accept_loss: None,
+            rebuild: None,
         }
     }
 
@@ -74,6 +75,7 @@ impl Cluster {
             proposal: None,
             cause: None,
             loss: None,
+            rebuild: None,
             switched: None,
             system: Some("7300000000000000001".to_owned()),
             grant: Nonce::new("nonce-1").unwrap(),

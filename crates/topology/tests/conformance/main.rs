@@ -52,6 +52,7 @@ macro_rules! everywhere {
             swaps::a_route_is_fenced_by_the_rule,
             swaps::an_older_generation_never_replaces_a_newer,
             swaps::a_swap_on_a_restored_store_is_refused,
+            versions::a_rule_of_another_store_is_known_to_be_from_a_backup,
             versions::the_version_before_and_unknown_fields_are_read,
             versions::a_newer_version_is_told_and_the_others_go_on,
             versions::a_record_under_another_key_is_refused,

@@ -1,6 +1,6 @@
 //! Taking events from a watch, with a deadline.
 
-use berth_topology::{Change, Scope, Topology, Watch, WatchEvent};
+use berth_topology::{Change, Continuity, Scope, Topology, Watch, WatchEvent};
 use futures::StreamExt;
 use std::time::Duration;
 
@@ -35,6 +35,14 @@ impl Ears {
         *change
     }
 
+    /// The next list, past changes and outages, must say that the store was restored or replaced.
+    pub(crate) async fn listed_of_another_store(&mut self) -> Vec<Change> {
+        match self.list_at_last().await {
+            (records, Continuity::Broken) => records,
+            (records, Continuity::Unbroken) => panic!("a list that continues: {records:?}"),
+        }
+    }
+
     /// The next change, past words of an outage, which may or may not be noticed.
     pub(crate) async fn changed_but_outages(&mut self) -> Change {
         loop {
@@ -50,9 +58,13 @@ impl Ears {
 
     /// The next list, past changes that were still under way and past outages.
     pub(crate) async fn listed_at_last(&mut self) -> Vec<Change> {
+        self.list_at_last().await.0
+    }
+
+    async fn list_at_last(&mut self) -> (Vec<Change>, Continuity) {
         loop {
             match self.next().await {
-                WatchEvent::Listed { records, .. } => return records,
+                WatchEvent::Listed { records, continuity, .. } => return (records, continuity),
                 WatchEvent::Away { .. } | WatchEvent::Back | WatchEvent::Changed(_) => {}
                 other @ WatchEvent::Unreadable { .. } => panic!("expected a list, not {other:?}"),
             }

@@ -38,7 +38,7 @@ fn change(
         replicas: vec![],
         space: Space::Ample,
     };
-    Change::Route(cluster(), uid(id), Some(Stored { value, revision: Revision(revision) }))
+    Change::Route(cluster(), uid(id), Some(Stored { value, revision: Revision(revision), restored: false }))
 }
 
 fn address(table: &Table) -> Option<String> {
@@ -89,13 +89,31 @@ fn a_list_removes_what_it_lacks_and_brings_nothing_back_older() {
     let table = Table::default();
     table.apply(&route(5, 10, "aaaaa"));
     let mut heard = table.find(&cluster()).unwrap().subscribe();
-    table.list(&[]);
+    table.list(&[], Continuity::Unbroken);
     assert_eq!(address(&table), None);
     assert!(heard.borrow_and_update().gone, "sessions hear of it");
-    table.list(&[route(4, 12, "bbbbb")]);
+    table.list(&[route(4, 12, "bbbbb")], Continuity::Unbroken);
     assert_eq!(address(&table), None, "an older term stays away");
-    table.list(&[route(6, 3, "ccccc")]);
+    table.list(&[route(6, 3, "ccccc")], Continuity::Unbroken);
     assert_eq!(address(&table).as_deref(), Some("ccccc:5432"));
+}
+
+#[test]
+fn a_store_that_was_lost_takes_no_route_away_and_is_followed_again_when_it_speaks() {
+    let table = Table::default();
+    table.apply(&route(5, 1_000, "aaaaa"));
+    let heard = table.find(&cluster()).unwrap().subscribe();
+    table.list(&[], Continuity::Broken);
+    assert_eq!(address(&table).as_deref(), Some("aaaaa:5432"), "tenants go on");
+    table.list(&[], Continuity::Unbroken);
+    assert_eq!(address(&table).as_deref(), Some("aaaaa:5432"), "however often it lists nothing");
+    assert!(!heard.has_changed().unwrap());
+    table.apply(&route(4, 7, "bbbbb"));
+    assert_eq!(address(&table).as_deref(), Some("aaaaa:5432"), "an older term never wins");
+    table.apply(&route(5, 8, "ccccc"));
+    assert_eq!(address(&table).as_deref(), Some("ccccc:5432"), "its revisions begin anew");
+    table.apply(&change("two", 1, 9, Phase::Serving, Admission::ReadWrite, Some("ddddd")));
+    assert_eq!(address(&table).as_deref(), Some("ddddd:5432"), "and so do incarnations");
 }
 
 #[test]
@@ -118,7 +136,7 @@ proptest! {
         let mut highest = None;
         for (term, revision, listed) in changes {
             let record = route(term, revision, "aaaaa");
-            if listed { table.list(&[record]) } else { table.apply(&record); }
+            if listed { table.list(&[record], Continuity::Unbroken) } else { table.apply(&record); }
             highest = highest.max(Some((Term(term), Revision(revision))));
             let current = table.find(&cluster()).unwrap().current();
             prop_assert_eq!(Some((current.route.term, current.revision)), highest);

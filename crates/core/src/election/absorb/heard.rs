@@ -92,8 +92,8 @@ pub(super) fn confirmed(
     state.contact.confirming = None;
     let Ok(read) = result else { return };
     if state.contact.unsure {
-        state.contact.unsure = false;
         topology::newer(state, read.clone().map(|read| *read));
+        state.contact.unsure = false;
     }
     let (Some(read), Some(known)) = (read, &state.world.view.rule) else { return };
     let leads = matches!(read.rule.phase, Phase::Serving | Phase::Switching);

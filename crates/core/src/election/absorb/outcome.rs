@@ -119,7 +119,7 @@ fn done(state: &mut State, outcome: Outcome, asked: Moment, now: Moment) {
             if let crate::topology::Phase::Serving = known.rule.phase {
                 state.failures.succeeded(EffectKind::Promote);
             }
-            topology::rule(state, Some(known));
+            topology::obey(state, Some(known));
             // A swap that succeeded shows, as a reading does, that nobody follows this member.
             crate::election::contact::settle(state, now);
             state.contact.confirmed = state.contact.confirmed.max(swapped);

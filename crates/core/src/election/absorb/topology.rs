@@ -1,22 +1,17 @@
 //! What is heard of the topology.
 
-use crate::election::action::{Effect, RuleRevision};
+use crate::election::action::RuleRevision;
 use crate::election::event::{KnownRule, News, View};
+use crate::election::forgotten;
 use crate::election::state::State;
-use crate::topology::Phase;
+use crate::topology::{Intent, Phase};
 
 pub(super) fn absorb(state: &mut State, news: News) {
     match news {
         News::Listed(view) => listed(state, *view),
         News::Intent(intent) => {
-            // A cluster's generation only grows; an older intent is a late word.
-            let older = match (&state.world.view.intent, &intent) {
-                (Some(known), Some(new)) => new.generation < known.generation,
-                (Some(_) | None, None) | (None, Some(_)) => false,
-            };
-            if !older {
-                state.world.view.intent = intent.map(|intent| *intent);
-            }
+            let known = state.world.view.intent.take();
+            state.world.view.intent = newer_intent(known, intent.map(|intent| *intent));
             state.world.unreadable = None;
         }
         News::Rule(known) => {
@@ -57,7 +52,7 @@ fn revision(state: &State) -> RuleRevision {
     state.world.view.rule.as_ref().map_or(RuleRevision(i64::MIN), |known| known.revision)
 }
 
-/// Everything at once. It may be older than what was known, when the store was restored: then it is still what the store holds.
+/// Everything at once, also if it is older than what was known: the store may have been restored.
 pub(super) fn listed(state: &mut State, view: View) {
     let mine = view.members.get(&state.me.identity.member);
     if !state.world.listed {
@@ -68,10 +63,25 @@ pub(super) fn listed(state: &mut State, view: View) {
     state.world.listed = true;
     state.world.away = None;
     state.world.unreadable = None;
+    let View { rule: shown, intent, members } = view;
+    let before = std::mem::take(&mut state.world.view);
+    state.world.view = View { intent: newer_intent(before.intent, intent), rule: before.rule, members };
+    rule(state, shown);
     state.contact.unsure = false;
-    let known = view.rule.clone();
-    state.world.view = View { rule: state.world.view.rule.take(), ..view };
-    rule(state, known);
+    if state.world.forgotten.is_some() {
+        // Where the others are was forgotten with the rule, and they must hear each other to have it written back.
+        for (member, record) in before.members {
+            state.world.view.members.entry(member).or_insert(record);
+        }
+    }
+}
+
+/// A cluster's generation only grows; an older intent is a late word, or one of a backup.
+fn newer_intent(known: Option<Intent>, told: Option<Intent>) -> Option<Intent> {
+    match (known, told) {
+        (Some(known), Some(told)) if told.generation < known.generation => Some(known),
+        (known, told) => told.or(known),
+    }
 }
 
 /// Everything, as it was read after somebody else's write was met. The watch may have told of something newer since.
@@ -82,8 +92,15 @@ pub(super) fn conflicting(state: &mut State, view: View) {
     listed(state, view);
 }
 
+/// The rule that the topology shows, or the one that is remembered if the topology has forgotten that one.
+pub(super) fn rule(state: &mut State, shown: Option<KnownRule>) {
+    let (known, forgotten) = forgotten::recalled(shown, state.world.view.rule.clone());
+    obey(state, known);
+    state.world.forgotten = forgotten;
+}
+
 /// The rule as it is now. What was known of the standbys and of the route ends with its term.
-pub(super) fn rule(state: &mut State, known: Option<KnownRule>) {
+pub(super) fn obey(state: &mut State, known: Option<KnownRule>) {
     let before = state.world.view.rule.as_ref().map(|known| (known.rule.term, known.revision));
     let after = known.as_ref().map(|known| (known.rule.term, known.revision));
     if before != after {
@@ -97,12 +114,12 @@ pub(super) fn rule(state: &mut State, known: Option<KnownRule>) {
         state.seen = state.seen.max(term);
     }
     if let (Some(known), Some(pending)) = (&known, &state.pending)
-        && let Effect::SwapRule { rule, .. } = &pending.effect
-        && *rule == known.rule
-        && (rule.phase, &rule.primary) == (Phase::Serving, &state.me.identity)
+        && pending.effect.swaps_to(&known.rule)
+        && (known.rule.phase, &known.rule.primary) == (Phase::Serving, &state.me.identity)
     {
         // The watch may tell of a swap of ours before its answer comes. It shows as well that nobody follows this member.
         state.contact.confirmed = state.contact.confirmed.max(Some(pending.since));
     }
     state.world.view.rule = known;
+    state.world.forgotten = None;
 }

@@ -208,16 +208,6 @@ fn a_server_on_another_timeline_than_the_rules_is_killed() {
 }
 
 #[test]
-fn an_old_rule_from_a_backup_deposes_nobody() {
-    let mut story = serving();
-    let mut old = rule();
-    (old.term, old.primary, old.timeline) = (Term(3), identity('b'), Timeline(4));
-    story.hear(Event::Topology(News::Listed(Box::new(view(Some(old))))));
-    assert_eq!(story.doing, None);
-    assert!(matches!(story.wait(), Some(Wait::Refused(Refusal::TopologyBehind { .. }))));
-}
-
-#[test]
 fn a_primary_whose_volume_is_empty_waits_for_a_person() {
     let mut story = Story::started('a', Notes::Absent, Volume::Empty, view(Some(rule())));
     story.settles();
@@ -233,7 +223,7 @@ fn the_late_word_of_a_swap_hides_nothing_newer_that_the_watch_told() {
     (other.term, other.primary, other.timeline) = (Term(6), identity('b'), Timeline(7));
     story.rule(other, 42);
     story.answer(Outcome::RuleSwapped {
-        known: KnownRule { rule: swapped, revision: RuleRevision(41) },
+        known: KnownRule { rule: swapped, revision: RuleRevision(41), restored: false },
         route,
     });
     assert_eq!((story.state.term(), story.state.primary()), (Term(6), Some(&member('b'))));

@@ -47,6 +47,24 @@ fn a_member_that_left_goes_out_of_the_setting_and_then_out_of_the_rule() {
 }
 
 #[test]
+fn a_standby_that_says_to_hold_more_than_the_primary_is_no_voter() {
+    let mut story = serving();
+    changed(&mut story, |intent| {
+        intent.members.insert(member('d'), identity('d').claim);
+    });
+    story.settles();
+    story.hear(Event::Topology(News::Member(member('d'), Some(Box::new(record('d'))))));
+    let mut status = primary_status(5, 700, 4, "bcd");
+    status.standbys[2].flushed = LogPosition(701);
+    story.status(status);
+    assert!(!story.doing.iter().any(|(_, effect)| matches!(effect, Effect::SwapRule { .. })));
+    story.settles();
+    story.status(primary_status(5, 800, 4, "bcd"));
+    story.until(EffectKind::SwapRule);
+    assert_eq!(story.swapping().voters, identities("bcd"));
+}
+
+#[test]
 fn acks_rise_in_the_rule_only_when_both_replicas_have_flushed() {
     let mut story = serving();
     changed(&mut story, |intent| intent.durability.acks = 2);

@@ -59,6 +59,7 @@ pub(super) fn intent() -> Intent {
         paused: false,
         switchover: None,
         accept_loss: None,
+        rebuild: None,
     }
 }
 
@@ -77,6 +78,7 @@ pub(super) fn rule() -> Rule {
         proposal: None,
         cause: None,
         loss: None,
+        rebuild: None,
         switched: None,
         system: Some(SYSTEM.to_owned()),
         grant: Nonce::new("n1").unwrap(),
@@ -89,7 +91,7 @@ pub(super) fn proposal(candidate: char, voters: &str) -> Proposal {
 }
 
 pub(super) fn known(rule: Rule, revision: i64) -> KnownRule {
-    KnownRule { rule, revision: RuleRevision(revision) }
+    KnownRule { rule, revision: RuleRevision(revision), restored: false }
 }
 
 pub(super) fn record(name: char) -> MemberRecord {

@@ -242,8 +242,9 @@ fn a_member_that_is_not_in_place_leaves_before_one_that_is() {
 
 #[test]
 fn a_topology_that_was_lost_never_gets_a_second_grant() {
-    let (_, plan) = after(|world| world.known = Known { user: true, ..Known::default() });
-    assert!(plan.is_empty(), "{plan:#?}");
+    let (_, plan) = after(|world| world.known = Known::default());
+    let steps: Vec<&Step> = plan.steps().collect();
+    assert_eq!(steps, [&Step::EnsureUser], "a primary that serves on may write its rule back");
     assert_eq!(reasons(&plan)[0], "TopologyLost");
     assert_eq!(plan.report.stage, Stage::Blocked);
     let blocked = plan.report.conditions.iter().find(|c| c.kind == ConditionType::Blocked).unwrap();
@@ -492,4 +493,44 @@ fn unsafe_plans_are_found_whoever_made_them() {
     };
     assert_eq!(both.check(&observed), Err(Unsafe::TooMany { count: 3 }));
     assert_eq!(observed.rule().unwrap().phase, Phase::Serving);
+}
+
+#[test]
+fn a_persons_word_lets_a_lost_topology_be_rebuilt_by_all_who_have_a_claim() {
+    let (observed, _) = after(|world| world.known = Known { user: true, ..Known::default() });
+    let mut wished = wish(3);
+    let Wish::Valid(desired) = &mut wished else { panic!("{wished:?}") };
+    let given_up = observed.claims.values().find_map(|claim| claim.member.clone()).unwrap();
+    desired.rebuild = Some(RebuildWord {
+        token: "again".to_owned(),
+        without: vec![given_up.to_string(), "nobody".to_owned()],
+    });
+    let plan = plan(&observed, &wished);
+    let intent = plan
+        .steps()
+        .find_map(|step| if let Step::PutIntent { intent, .. } = step { Some(intent) } else { None });
+    let rebuild = intent.unwrap().rebuild.clone().unwrap();
+    let of: Vec<&MemberId> = rebuild.of.iter().map(|identity| &identity.member).collect();
+    assert!(of.len() == 2 && !of.contains(&&given_up) && rebuild.of.contains(&rebuild.by), "{rebuild:?}");
+    assert_eq!(reasons(&plan)[0], "TopologyLost", "until there is a rule again");
+    assert_eq!(plan.check(&observed), Ok(()));
+    let intent = Stored { value: (**intent.unwrap()).clone(), revision: Revision(1) };
+    let known = Known { user: true, intent: Some(intent), ..Known::default() };
+    let told = Observed {
+        topology: Topology::Known(Box::new(known)),
+        pods: std::collections::BTreeMap::new(),
+        ..observed
+    };
+    let next = super::super::plan(&told, &wished);
+    let pods = next.steps().filter(|step| matches!(step, Step::CreatePod { .. })).count();
+    assert_eq!((pods, next.check(&told)), (3, Ok(())), "members that are gone come back to answer");
+}
+
+#[test]
+fn the_same_word_says_nothing_while_the_topology_knows_the_cluster() {
+    let (observed, _) = after(|_| ());
+    let mut wished = wish(3);
+    let Wish::Valid(desired) = &mut wished else { panic!("{wished:?}") };
+    desired.rebuild = Some(RebuildWord { token: "again".to_owned(), without: Vec::new() });
+    assert!(plan(&observed, &wished).is_empty());
 }

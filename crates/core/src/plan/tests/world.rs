@@ -42,6 +42,7 @@ pub(crate) fn desired(members: u32) -> Desired {
         paused: false,
         switchover: None,
         accept_loss: None,
+        rebuild: None,
     }
 }
 

@@ -36,6 +36,7 @@ fn rule(term: u64, phase: Phase, primary: &str) -> Rule {
         proposal: None,
         cause: None,
         loss: None,
+        rebuild: None,
         switched: None,
         system: None,
         grant: Nonce::new("g").unwrap(),
@@ -64,13 +65,14 @@ fn asked(token: &str, to: Option<&str>) -> Change {
         grant: None,
         paused: false,
         accept_loss: None,
+        rebuild: None,
         switchover: Some(Switchover { nonce: Nonce::new(token).unwrap(), to: to.map(member) }),
     };
-    Change::Intent(uid(), Some(Stored { value: intent, revision: Revision(1) }))
+    Change::Intent(uid(), Some(Stored { value: intent, revision: Revision(1), restored: false }))
 }
 
 fn ruled(rule: Rule) -> Change {
-    Change::Rule(uid(), Some(Stored { value: rule, revision: Revision(1) }))
+    Change::Rule(uid(), Some(Stored { value: rule, revision: Revision(1), restored: false }))
 }
 
 /// What is told of these records, which come 700 ms after each other.

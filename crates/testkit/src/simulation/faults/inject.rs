@@ -177,6 +177,8 @@ impl World {
                 self.mind_watches();
                 Some(vec![Undo::Store])
             }
+            Kind::StoreLost => self.store_forgets(true).then(|| vec![Undo::Nothing]),
+            Kind::StoreRestored => self.store_forgets(false).then(|| vec![Undo::Nothing]),
             Kind::CutEdge
             | Kind::CutOneWay
             | Kind::CutPort
@@ -247,6 +249,8 @@ impl World {
             | Kind::FreezeServer
             | Kind::FreezeAgent
             | Kind::StoreAway
+            | Kind::StoreLost
+            | Kind::StoreRestored
             | Kind::SlowDisk
             | Kind::SlowStream
             | Kind::LateWatch

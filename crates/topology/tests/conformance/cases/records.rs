@@ -17,9 +17,9 @@ pub(crate) async fn what_is_written_is_read(world: &dyn World) {
     assert!(intent < rule && rule < member, "revisions grow with every write");
 
     let all = topology.read(&orders.uid).await.unwrap();
-    assert_eq!(all.intent, Some(Stored { value: orders.intent(1), revision: intent }));
-    assert_eq!(all.rule, Some(Stored { value: orders.rule(1), revision: rule }));
-    let record = Stored { value: orders.record("7k2qd", 1), revision: member };
+    assert_eq!(all.intent, Some(Stored { value: orders.intent(1), revision: intent, restored: false }));
+    assert_eq!(all.rule, Some(Stored { value: orders.rule(1), revision: rule, restored: false }));
+    let record = Stored { value: orders.record("7k2qd", 1), revision: member, restored: false };
     assert_eq!(all.members.into_iter().collect::<Vec<_>>(), [(orders.member("7k2qd"), record)]);
     assert_eq!(all.revision, member);
 
@@ -47,7 +47,7 @@ pub(crate) async fn the_rule_is_read_alone_as_it_is_now(world: &dyn World) {
         let revision =
             writer.swap_rule(&orders.uid, &orders.rule(term), &orders.route(term), at).await.unwrap();
         let read = reader.read_rule(&orders.uid).await.unwrap();
-        assert_eq!(read, Some(Stored { value: orders.rule(term), revision }));
+        assert_eq!(read, Some(Stored { value: orders.rule(term), revision, restored: false }));
         at = Some(revision);
     }
     let stranger = world.topology(&stock.members()).read_rule(&orders.uid).await;

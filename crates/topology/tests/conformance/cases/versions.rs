@@ -31,6 +31,27 @@ pub(crate) async fn the_version_before_and_unknown_fields_are_read(world: &dyn W
     assert_eq!(topology.read(&orders.uid).await.unwrap().intent.unwrap().value, orders.intent(1));
 }
 
+pub(crate) async fn a_rule_of_another_store_is_known_to_be_from_a_backup(world: &dyn World) {
+    let orders = Cluster::orders();
+    let topology = world.operator();
+    topology.swap_rule(&orders.uid, &orders.rule(1), &orders.route(1), None).await.unwrap();
+    let key = key::rule(&orders.uid);
+    let written = topology.read(&orders.uid).await.unwrap().rule.unwrap();
+    assert!(!written.restored);
+
+    let elsewhere = with(world, &key, "\"store\":", "\"store\":1").await;
+    world.put_raw(&key, elsewhere.as_bytes()).await;
+    let restored = topology.read_rule(&orders.uid).await.unwrap().unwrap();
+    assert!(restored.restored && restored.value == orders.rule(1));
+    let mut watch = Ears::on(&*topology, Scope::Cluster(orders.uid.clone()));
+    let listed = watch.listed().await;
+    assert!(matches!(&listed[..], [Change::Rule(_, Some(stored))] if stored.restored), "{listed:?}");
+
+    let back = Some(restored.revision);
+    topology.swap_rule(&orders.uid, &orders.rule(1), &orders.route(1), back).await.unwrap();
+    assert!(matches!(watch.changed().await, Change::Rule(_, Some(stored)) if !stored.restored));
+}
+
 pub(crate) async fn a_newer_version_is_told_and_the_others_go_on(world: &dyn World) {
     let (orders, stock) = (Cluster::orders(), Cluster::stock());
     let topology = world.operator();

@@ -170,7 +170,7 @@ pub(crate) async fn a_restored_store_is_listed_anew(world: &dyn World) {
     let mut watch = Ears::on(&*topology, scope(&orders));
     assert_eq!(starts(&watch.listed().await), [2]);
     world.restore().await;
-    assert_eq!(starts(&watch.listed_at_last().await), [1]);
+    assert_eq!(starts(&watch.listed_of_another_store().await), [1]);
 }
 
 pub(crate) async fn a_restored_store_that_moved_on_is_listed_anew(world: &dyn World) {
@@ -187,7 +187,7 @@ pub(crate) async fn a_restored_store_that_moved_on_is_listed_anew(world: &dyn Wo
     for count in 1..=5 {
         write(&*topology, &stock, count).await;
     }
-    let listed = watch.listed_at_last().await;
+    let listed = watch.listed_of_another_store().await;
     assert_eq!((listed.len(), starts(&listed)), (2, vec![1]));
 }
 
@@ -227,7 +227,7 @@ pub(crate) async fn a_replaced_store_is_listed_anew(world: &dyn World) {
     let mut watch = Ears::on(&*topology, scope(&orders));
     assert_eq!(watch.listed().await.len(), 1);
     world.replace().await;
-    assert!(watch.listed_at_last().await.is_empty());
+    assert!(watch.listed_of_another_store().await.is_empty());
     // Nothing is written on the word of the store that is gone; the caller reads again first.
     assert!(topology.put_intent(&orders.uid, &orders.intent(1), None).await.is_err());
     assert!(topology.read(&orders.uid).await.unwrap().members.is_empty());

@@ -27,6 +27,7 @@ impl World {
                 proposal: None,
                 cause: None,
                 loss: None,
+                rebuild: None,
                 switched: None,
                 system: None,
                 grant: grant.nonce.clone(),
