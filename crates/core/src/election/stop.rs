@@ -39,7 +39,8 @@ pub(super) fn step(state: &State, now: Moment) -> Step {
 fn hand_over(state: &State, now: Moment) -> Option<Step> {
     let (intent, known) = (state.world.view.intent.as_ref()?, state.world.view.rule.as_ref()?);
     let (rule, me) = (&known.rule, &state.me.identity);
-    if deadline(state)? <= now || state.world.away.is_some() || intent.paused {
+    let unfit = state.world.away.is_some() || state.world.forgotten.is_some();
+    if deadline(state)? <= now || unfit || intent.paused {
         return None;
     }
     let choosing = rule.coordinator.as_ref() == Some(me) && rule.proposal.is_none();

@@ -99,6 +99,17 @@ fn whoever_remembers_nothing_does_nothing_by_a_backups_rule() {
 }
 
 #[test]
+fn a_primary_whose_pod_ends_meanwhile_hands_nothing_over_and_stops_in_order() {
+    let mut story = serving();
+    story.grants = false;
+    story.pass(Duration::from_secs(3));
+    story.hear(replaced(None));
+    story.status(primary_status(5, 700, 4, "bc"));
+    story.hear(Event::StopAsked);
+    assert!(matches!(story.effect(), Effect::Stop(_)), "{:?}", story.effect());
+}
+
+#[test]
 fn a_later_term_is_obeyed_however_the_topology_came_to_it() {
     let mut story = serving();
     story.hear(replaced(Some(before(|rule| {
