@@ -55,7 +55,9 @@ pub(super) fn step(
     now: Moment,
 ) -> Step {
     let rule = &known.rule;
-    let leads = rule.primary == state.me.identity && rule.phase == Phase::Serving;
+    // What an agent that was restarted has from the backup is no memory, whoever grants it.
+    let remembers = !known.restored && rule.phase == Phase::Serving;
+    let leads = remembers && rule.primary == state.me.identity;
     let serves = state.server.up().filter(|up| up.writes());
     let Some(up) = serves.filter(|_| leads && lease::granted(state, rule, now)) else {
         return Step::Wait(Wait::Forgotten(rule.term));

@@ -133,7 +133,7 @@ impl fmt::Display for Counts {
             write!(f, "{:>15}", format!("{stage:?}"))?;
         }
         writeln!(f)?;
-        for kind in Kind::ALL {
+        for kind in Kind::all() {
             write!(f, "{:<22}", format!("{kind:?}"))?;
             for stage in Stage::ALL {
                 write!(f, "{:>15}", self.faults.get(&(stage, kind)).copied().unwrap_or(0))?;

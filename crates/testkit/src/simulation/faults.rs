@@ -70,8 +70,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Every kind.
-    pub const ALL: [Self; 26] = [
+    /// Those of which each run draws some.
+    pub(super) const DRAWN: [Self; 24] = [
         Self::KillServer,
         Self::KillAgent,
         Self::LosePod,
@@ -87,8 +87,6 @@ impl Kind {
         Self::CutTenants,
         Self::Isolate,
         Self::StoreAway,
-        Self::StoreLost,
-        Self::StoreRestored,
         Self::SlowDisk,
         Self::SlowStream,
         Self::LateWatch,
@@ -99,6 +97,14 @@ impl Kind {
         Self::Switchover,
         Self::Resize,
     ];
+
+    /// Those of the store's memory, of which few runs draw one: they would crowd out what wears on the members.
+    pub(super) const OF_MEMORY: [Self; 2] = [Self::StoreLost, Self::StoreRestored];
+
+    /// Every kind.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::DRAWN.into_iter().chain(Self::OF_MEMORY)
+    }
 }
 
 /// Whom it hits.

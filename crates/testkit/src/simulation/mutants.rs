@@ -62,7 +62,8 @@ impl Mutant {
 
     /// What a run of it is told.
     pub fn options(&self) -> Options {
-        Options { trace: false, flaw: self.flaw, defects: Defects::of(self.defects) }
+        // What a store that forgets may do is another matter, and would only make the defects rarer.
+        Options { trace: false, flaw: self.flaw, defects: Defects::of(self.defects), keeps: true }
     }
 
     /// The first seed, of so many, in which a promise is broken.
@@ -73,7 +74,7 @@ impl Mutant {
 
 /// The seeds, of so many, in which a promise is broken though nothing is wrong.
 pub fn control(seeds: u64) -> Vec<(u64, Violation)> {
-    many(0..seeds, Options::default()).broken
+    many(0..seeds, Options { keeps: true, ..Options::default() }).broken
 }
 
 const fn lacks(name: &'static str, defects: &'static [Defect], within: u64) -> Mutant {

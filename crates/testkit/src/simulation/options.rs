@@ -11,6 +11,8 @@ pub struct Options {
     pub flaw: Option<Flaw>,
     /// Which rules its members lack.
     pub defects: Defects,
+    /// Whether the store keeps what it was told. Otherwise it forgets, in some runs.
+    pub keeps: bool,
 }
 
 /// Something that must not be so, and that a run must find when it is.

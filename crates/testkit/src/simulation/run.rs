@@ -12,7 +12,7 @@ use berth_core::topology::{Durability, DurabilityMode, OnLoss};
 use std::time::Duration;
 
 /// How long things go wrong.
-const TROUBLED: Duration = Duration::from_mins(1);
+pub(super) const TROUBLED: Duration = Duration::from_mins(1);
 /// How long it may take until all is well again.
 const HEALS: Duration = Duration::from_mins(1);
 /// How long what was decided before may still have its way.
@@ -38,7 +38,7 @@ pub struct Report {
 /// Runs a seed.
 pub fn run(seed: u64, options: Options) -> Report {
     let mut world = World::new(options, Random::new(seed), Trace::new(options.trace));
-    lot(&mut world);
+    lot(&mut world, Random::new(!seed));
     live(&mut world);
     finish(world, seed)
 }
@@ -56,7 +56,7 @@ pub(super) fn finish(mut world: World, seed: u64) -> Report {
 }
 
 /// Draws a cluster and what goes wrong with it.
-fn lot(world: &mut World) {
+fn lot(world: &mut World, apart: Random) {
     let members = match world.random.below(20) {
         0..=1 => 2,
         2..=13 => 3,
@@ -77,7 +77,9 @@ fn lot(world: &mut World) {
     world.say(&"lot", || format!("{members} members, {durability:?}"));
     begin(world, members, durability);
     let first = if world.random.once_in(5) { Time(0) } else { Time(6_000_000) };
-    world.draw_faults(first, Time::default().after(TROUBLED));
+    let last = Time::default().after(TROUBLED);
+    world.draw_faults(first, last);
+    world.draw_forgetting(apart, first, last);
 }
 
 /// A cluster is asked for, and tenants come.

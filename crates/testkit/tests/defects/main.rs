@@ -37,8 +37,9 @@ fn where_there_are_two_layers_either_holds_without_the_other() {
     let layered: Vec<&Mutant> = Mutant::ALL.iter().filter(|mutant| mutant.without.is_some()).collect();
     assert!(!layered.is_empty());
     for mutant in layered {
-        let Options { flaw, defects, .. } = mutant.options();
-        let each = [Options { flaw, ..Options::default() }, Options { defects, ..Options::default() }];
+        let Options { flaw, defects, keeps, .. } = mutant.options();
+        let clean = Options { keeps, ..Options::default() };
+        let each = [Options { flaw, ..clean }, Options { defects, ..clean }];
         for options in each {
             assert_eq!(first(0..mutant.within, options), None, "{options:?}");
         }

@@ -38,7 +38,7 @@ fn every_promise_holds_in_every_seed() {
 /// A campaign in which nothing happens proves nothing.
 fn everything_happened(counts: &Counts) {
     assert!(counts.fewest >= Some(3), "each run has at least three faults: {:?}", counts.fewest);
-    for kind in Kind::ALL {
+    for kind in Kind::all() {
         let times: u64 =
             counts.faults.iter().filter(|((_, it), _)| *it == kind).map(|(_, times)| times).sum();
         assert!(times > 0, "{kind:?} never happened");

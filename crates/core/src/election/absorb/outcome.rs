@@ -14,6 +14,8 @@ pub(super) fn absorb(state: &mut State, issued: Issued, outcome: Outcome, now: M
         state.stopping = Stopping::Told;
     }
     match outcome {
+        // It was done in a topology that has been lost since, and says nothing of the present one.
+        Outcome::RuleSwapped { .. } if topology::forgot_since(state, issued) => state.contact.unsure = true,
         Outcome::Failed { reason, retryable } => failed(state, &pending.effect, reason, retryable, now),
         Outcome::Conflict(view) => {
             state.failures.succeeded(kind);

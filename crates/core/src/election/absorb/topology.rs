@@ -1,6 +1,6 @@
 //! What is heard of the topology.
 
-use crate::election::action::RuleRevision;
+use crate::election::action::{Issued, RuleRevision};
 use crate::election::event::{KnownRule, News, View};
 use crate::election::forgotten;
 use crate::election::state::State;
@@ -46,6 +46,11 @@ pub(super) fn newer(state: &mut State, known: Option<KnownRule>) {
 /// Whether a newer rule is known already, which will not be told again.
 pub(super) fn is_late(state: &State, known: &KnownRule) -> bool {
     known.revision < revision(state)
+}
+
+/// Whether the topology has forgotten the rule since this was asked for.
+pub(super) fn forgot_since(state: &State, issued: Issued) -> bool {
+    state.world.forgotten.is_some() && issued.rule != Some(revision(state))
 }
 
 fn revision(state: &State) -> RuleRevision {

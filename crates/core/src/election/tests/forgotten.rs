@@ -2,7 +2,7 @@
 
 use super::story::*;
 use crate::election::*;
-use crate::topology::{Admission, Phase, Rule};
+use crate::topology::{Admission, DurabilityMode, Phase, Rule};
 use crate::{Generation, Term, Timeline};
 use rstest::rstest;
 use std::collections::BTreeMap;
@@ -99,6 +99,24 @@ fn whoever_remembers_nothing_does_nothing_by_a_backups_rule() {
 }
 
 #[test]
+fn a_primary_whose_agent_was_restarted_does_not_write_back_what_a_backup_says() {
+    let mut restored = view(before(|rule| rule.voters = identities("b")).into());
+    restored.rule.as_mut().unwrap().restored = true;
+    let mut story = Story::new('a', Notes::Present(ledger('a')));
+    story.hear(Event::Verifier(Some("v1".to_owned())));
+    story.hear(Event::Topology(News::Listed(Box::new(restored.clone()))));
+    story.hear(Event::Process(ProcessNews::Runs(Run(1))));
+    story.succeeds();
+    for _ in 0..20 {
+        story.pass(Duration::from_millis(500));
+        story.status(primary_status(5, 450, 4, "bc"));
+        story.hear(Event::Topology(News::Listed(Box::new(restored.clone()))));
+        assert_eq!(story.doing, None, "it is granted its lease, and knows nothing newer");
+    }
+    assert_eq!(story.wait(), Some(&Wait::Forgotten(Term(4))));
+}
+
+#[test]
 fn a_primary_whose_pod_ends_meanwhile_hands_nothing_over_and_stops_in_order() {
     let mut story = serving();
     story.grants = false;
@@ -133,6 +151,25 @@ fn an_older_intent_of_a_backup_changes_nothing() {
     story.settles();
     story.status(primary_status(5, 700, 4, "bc"));
     assert_eq!(story.doing, None, "nobody is taken out of the voters");
+}
+
+#[test]
+fn the_late_answer_of_a_lost_topology_hides_nothing_that_the_present_one_tells() {
+    let mut story = serving();
+    let mut wished = intent();
+    wished.generation = Generation(2);
+    wished.durability.mode = DurabilityMode::Async;
+    story.hear(Event::Topology(News::Intent(Some(Box::new(wished)))));
+    story.until(EffectKind::SwapRule);
+    let late = story.swapping().clone();
+    let Effect::SwapRule { route, .. } = story.effect().clone() else { panic!("{:?}", story.effect()) };
+    story.hear(replaced(None));
+    story.answer(Outcome::RuleSwapped { known: known(late, 141), route });
+    let written = before(|rule| {
+        (rule.term, rule.primary, rule.timeline) = (Term(5), identity('b'), Timeline(6));
+    });
+    story.rule(written, 3);
+    assert_eq!((story.state.term(), story.state.primary()), (Term(5), Some(&member('b'))));
 }
 
 #[test]

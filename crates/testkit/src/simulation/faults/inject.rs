@@ -1,11 +1,13 @@
 //! How a fault begins and is undone.
 
 use super::{Kind, Target, Undo};
+use crate::simulation::clock::Time;
 use crate::simulation::counts::Stage;
 use crate::simulation::happening::Happening;
 use crate::simulation::names::Who;
 use crate::simulation::network::{Place, Plane, Way};
 use crate::simulation::pods::End;
+use crate::simulation::run::TROUBLED;
 use crate::simulation::world::World;
 use berth_core::topology::Phase;
 use std::time::Duration;
@@ -48,11 +50,14 @@ impl World {
 
     /// What cannot be done now gives way to something else a little later, so that no run has fewer faults than were drawn.
     fn something_else(&mut self, index: usize) {
-        let kind = self.random.pick(&Kind::ALL).copied().unwrap_or(Kind::KillAgent);
+        let kind = self.random.pick(&Kind::DRAWN).copied().unwrap_or(Kind::KillAgent);
         if let Some(fault) = self.faults.all.get_mut(index) {
             (fault.kind, fault.target, fault.begun, fault.cue) = (kind, Target::Anybody, false, None);
         }
-        self.plan(Duration::from_millis(400), Happening::Fault { index });
+        // Sooner where little time is left.
+        let left = Time::default().after(TROUBLED).since(self.now) / 4;
+        let pause = left.clamp(Duration::from_millis(1), Duration::from_millis(400));
+        self.plan(pause, Happening::Fault { index });
     }
 
     /// A fault is over.

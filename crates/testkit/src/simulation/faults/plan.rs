@@ -74,6 +74,22 @@ impl World {
         }
     }
 
+    /// In some runs the store forgets as well. Drawn apart, so that the other runs are what they are without.
+    pub(in crate::simulation) fn draw_forgetting(&mut self, mut apart: Random, from: Time, to: Time) {
+        if self.options.keeps || !apart.once_in(4) {
+            return;
+        }
+        let at = from.after(to.since(from).mul_f64(fraction(&mut apart)));
+        // Where it keeps another from happening, this one makes up for it.
+        let more = from.after(to.since(from).mul_f64(fraction(&mut apart) / 2.0));
+        let other = draw(&mut apart);
+        self.plan_fault(more, other);
+        let kind = apart.pick(&Kind::OF_MEMORY).copied().unwrap_or(Kind::StoreLost);
+        let lasts = Duration::from_secs(1);
+        let target = Target::Anybody;
+        self.plan_fault(at, Fault { kind, target, cue: None, lasts, begun: false, undo: Vec::new() });
+    }
+
     /// Plans a fault for a time, unless its step comes before.
     pub(super) fn plan_fault(&mut self, at: Time, fault: Fault) {
         self.faults.all.push(fault);
@@ -120,7 +136,7 @@ pub(super) fn fraction(random: &mut Random) -> f64 {
 
 fn draw(random: &mut Random) -> Fault {
     let at_a_step = random.once_in(3);
-    let kinds: &[Kind] = if at_a_step { &AT_A_STEP } else { &Kind::ALL };
+    let kinds: &[Kind] = if at_a_step { &AT_A_STEP } else { &Kind::DRAWN };
     let kind = random.pick(kinds).copied().unwrap_or(Kind::KillServer);
     let cue = random.pick(&CUES).copied().filter(|_| at_a_step);
     let cue = cue.map(|kind| Cue { kind, passes: random.below(6), from: Time(0), held: random.once_in(2) });
