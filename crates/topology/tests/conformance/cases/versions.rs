@@ -39,7 +39,7 @@ pub(crate) async fn a_rule_of_another_store_is_known_to_be_from_a_backup(world: 
     let written = topology.read(&orders.uid).await.unwrap().rule.unwrap();
     assert!(!written.restored);
 
-    let elsewhere = with(world, &key, "\"store\":", "\"store\":1").await;
+    let elsewhere = with(world, &key, "\"store\":", "\"store\":987654321,\"was\":").await;
     world.put_raw(&key, elsewhere.as_bytes()).await;
     let restored = topology.read_rule(&orders.uid).await.unwrap().unwrap();
     assert!(restored.restored && restored.value == orders.rule(1));
